@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager
     Run(Running),
-    /// Write a report as an HTML page
+    /// Write a report as an HTML page or as Markdown
     Report {
         #[command(flatten)]
         files: ReportFlags,

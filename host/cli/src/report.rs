@@ -1,4 +1,4 @@
-//! `report`: writes a report as an HTML page.
+//! `report`: writes a report as an HTML page or as Markdown.
 
 mod collect;
 pub(crate) mod flags;
@@ -6,7 +6,7 @@ mod rounds;
 mod write;
 
 use archon_pool::Fault;
-use archon_pool_report::html;
+use archon_pool_report::{html, markdown};
 
 use self::flags::ReportFlags;
 use self::rounds::Rounds;
@@ -34,7 +34,12 @@ pub(crate) async fn report(
         Rounds::of_files(&files.from)?
     };
     let document = rounds.document().ok_or_else(|| Fault::invalid("no round has a report"))?;
-    write(&files.html, &html::page(&document), terminal)?;
+    if let Some(path) = &files.html {
+        write(path, &html::page(&document), terminal)?;
+    }
+    if let Some(path) = &files.markdown {
+        write(path, &markdown::page(&document), terminal)?;
+    }
     if let Some(answer) = rounds.text().filter(|_| terminal.wants_json()) {
         terminal.json(answer)?;
     }
@@ -42,13 +47,18 @@ pub(crate) async fn report(
 }
 
 fn check(files: &ReportFlags, reading: &Reading, terminal: &Terminal) -> Result<(), Fault> {
-    let path = &files.html;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Fault::invalid(format!("{}: there is no folder {}", path.display(), folder.display())));
+    let (on_stdout, in_files): (Vec<_>, Vec<_>) =
+        [&files.html, &files.markdown].into_iter().flatten().partition(|path| path.as_os_str() == STDOUT);
+    for path in in_files {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Fault::invalid(format!("{}: there is no folder {}", path.display(), folder.display())));
+        }
     }
-    if path.as_os_str() == STDOUT && terminal.wants_json() {
-        return Err(Fault::invalid("stdout takes one of --html - and --json: name a file for the page"));
+    if on_stdout.len() + usize::from(terminal.wants_json()) > 1 {
+        return Err(Fault::invalid(
+            "stdout takes one of --html -, --markdown - and --json: name a file for the others",
+        ));
     }
     if !files.from.is_empty() && !reading.options.to_json()?.is_empty() {
         return Err(Fault::invalid("--from: the options of a stored answer cannot be changed; --replay takes others"));

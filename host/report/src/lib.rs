@@ -1,4 +1,4 @@
-//! Reports for people: text for a terminal, and an HTML page ([`html`]).
+//! Reports for people: text for a terminal, an HTML page ([`html`]) and Markdown for tickets ([`markdown`]).
 //!
 //! One file for each section makes lines of a text [`page`]; its sentences and tables are those of the other forms, too.
 //! Text pages are rendered with colours; the caller removes them where needed. Numbers and verdicts are printed as they
@@ -16,6 +16,7 @@ mod hints;
 pub mod html;
 mod leaks;
 mod locks;
+pub mod markdown;
 mod overview;
 pub mod page;
 mod pooler;

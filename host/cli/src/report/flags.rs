@@ -10,8 +10,11 @@ pub(crate) struct ReportFlags {
     /// Write one HTML page without scripts, that opens offline and prints; - for stdout
     ///
     /// FILE is replaced as a whole, and only its owner can read it: it contains names and addresses.
+    #[arg(long, value_name = "FILE", required_unless_present = "markdown")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write Markdown for a ticket; - for stdout
     #[arg(long, value_name = "FILE")]
-    pub(crate) html: PathBuf,
+    pub(crate) markdown: Option<PathBuf>,
     /// Number of rounds; with several, the page shows numbers over time
     ///
     /// Ctrl-C ends the rounds early: the report has those that are finished.

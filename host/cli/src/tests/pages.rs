@@ -1,12 +1,13 @@
-//! HTML pages: golden files, hostile texts, and their size.
+//! HTML pages and Markdown: golden files, hostile texts, and their size.
 
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::report::Report;
-use archon_pool_report::{Document, Failure, Holder, LockTree, html};
+use archon_pool_report::{Document, Failure, Holder, LockTree, html, markdown};
 use html5gum::{Token, Tokenizer};
 use insta::assert_snapshot;
 use proptest::prelude::*;
+use pulldown_cmark::{Event, Options, Parser};
 
 use super::{change_texts, fixture};
 
@@ -73,6 +74,21 @@ fn html_of_a_resized_pool() {
     assert_snapshot!(lines(&single(fixture::scaled(), html::main)));
 }
 
+#[test]
+fn markdown_of_several_rounds() {
+    assert_snapshot!(whole(&rounds(fixture::behind_a_pooler()), markdown::page));
+}
+
+#[test]
+fn markdown_of_hidden_sessions() {
+    assert_snapshot!(single(fixture::half_blind(), markdown::page));
+}
+
+#[test]
+fn markdown_of_a_plan() {
+    assert_snapshot!(single(fixture::kill_done(), markdown::page));
+}
+
 /// Sets every text of a report; numbers and lists stay.
 fn with_texts(report: &Report, text: &str) -> Report {
     let mut value = serde_json::to_value(report).expect("JSON");
@@ -116,6 +132,14 @@ fn elements(page: &str) -> (Vec<String>, String) {
     (elements, text)
 }
 
+/// Lists the parts of a Markdown text without its words.
+fn structure(markdown: &str) -> Vec<String> {
+    Parser::new_ext(markdown, Options::all())
+        .filter(|event| !matches!(event, Event::Text(_)))
+        .map(|event| format!("{event:?}"))
+        .collect()
+}
+
 #[test]
 fn a_script_in_every_text_is_shown_as_text() {
     let (elements, text) = elements(&hostile(HOSTILE, html::page));
@@ -133,6 +157,20 @@ proptest! {
         let page = hostile(&format!("x{text}"), html::page);
         prop_assert!(elements(&page).0 == elements(&harmless).0, "{page}");
     }
+
+    #[test]
+    fn no_text_changes_the_parts_of_a_ticket(text in "([-+#>*_`~|<&\\[\\]()!:.$^=0-9a-z\\PC\\pC]|```|https://|\\n|    )*") {
+        let harmless = hostile("x", markdown::page);
+        let page = hostile(&format!("x{text}"), markdown::page);
+        prop_assert!(structure(&page) == structure(&harmless), "{page}");
+        let begins = hostile(&format!("{text}x"), markdown::page);
+        prop_assert!(structure(&begins) == structure(&harmless), "{begins}");
+    }
+}
+
+#[test]
+fn hostile_text_changes_no_part_of_a_ticket() {
+    assert_eq!(structure(&hostile(HOSTILE, markdown::page)), structure(&hostile("x", markdown::page)));
 }
 
 #[test]
@@ -165,4 +203,6 @@ fn a_report_of_20000_sessions_is_small_and_quick() {
     assert!(page.len() <= 2_000_000, "{} bytes", page.len());
     assert!(page.contains("more: the JSON has them all") && page.contains("<ul class=\"tree\"><li>"));
     assert!(took <= Duration::from_secs(1), "{took:?}");
+    let ticket = markdown::page(&document);
+    assert!(ticket.len() <= 65_536, "{} bytes", ticket.len());
 }
