@@ -104,6 +104,7 @@ esac
 if [ "$goal" = test ]; then
   need_pgbouncer
   need 'openssl version' openssl
+  need '[ -x "${ARCHON_CHROMIUM:-/usr/bin/chromium}" ]' chromium fonts-dejavu-core
   # Any version of Node: if it is too old for jco, the Makefile installs another one with npm.
   need 'npm --version && node --version' nodejs npm
   need 'python3 -c "import ensurepip, sys; assert sys.version_info >= (3, 9)"' python3 python3-venv
