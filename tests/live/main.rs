@@ -33,6 +33,7 @@ mod pooler;
 mod purposes;
 mod race;
 mod reconnect;
+mod serve;
 mod session_cache;
 mod sessions;
 mod signature;

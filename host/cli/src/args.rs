@@ -1,5 +1,6 @@
 //! Subcommands and flags. What they mean is written here once: the help texts are made from it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use archon_pool::digest::Digest;
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     FullAnalysis(Reading),
     /// Repeat an action, one line per round
     Watch(Watching),
+    /// Watch one or many servers, and serve metrics for Prometheus
+    Serve(Box<Serving>),
     /// Print the input of the analysis as JSON, for later
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager
@@ -238,6 +241,31 @@ pub(crate) struct Watching {
     pub(crate) memory: Memory,
     #[command(flatten)]
     pub(crate) tape: TapeFlags,
+    #[command(flatten)]
+    pub(crate) options: OptionFlags,
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Group)]
+pub(crate) struct Serving {
+    /// Watch the targets of this file, each with a credential of the credentials file
+    ///
+    /// TOML: a table [targets.NAME] each, with `credential` (default: NAME), `interval`, `probe-interval` and `options`.
+    /// Read again at SIGHUP. Without it, the server of --credential, --url or the environment is watched.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "url", "pooler", "controller"])]
+    pub(crate) targets: Option<PathBuf>,
+    /// Address for scrapes, of this machine alone
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9788")]
+    pub(crate) listen: SocketAddr,
+    /// Seconds from the start of a round to the start of the next
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) interval: u32,
+    /// Seconds between rounds that also open three fresh connections, to time them; 0 = never
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub(crate) probe_interval: u32,
+    /// Applications with series of their own; the others are summed as 'other'
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(0..=150))]
+    pub(crate) applications: u16,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
 }

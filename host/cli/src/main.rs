@@ -24,6 +24,7 @@ mod plugins;
 mod progress;
 mod run;
 mod secret_scan;
+mod serve;
 mod sign;
 mod tape;
 mod terminal;
@@ -72,8 +73,8 @@ fn main() -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let running = run::run(&args, &mut terminal);
-        // It handles interrupts, and returns its own status.
-        if matches!(args.command, Command::Watch(_)) {
+        // They handle signals, and return their own status.
+        if matches!(args.command, Command::Watch(_) | Command::Serve(_)) {
             return running.await;
         }
         tokio::select! {

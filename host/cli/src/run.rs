@@ -26,7 +26,7 @@ use super::progress::Progress;
 use super::sign;
 use super::tape::TapeFlags;
 use super::terminal::Terminal;
-use super::{ask, audit, diff, watch};
+use super::{ask, audit, diff, serve, watch};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {
@@ -39,6 +39,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,
         Command::KillIdle(flags) => kill(global, flags, terminal).await,
         Command::Watch(flags) => watch::watch(global, flags, terminal).await,
+        Command::Serve(flags) => serve::serve(global, flags, terminal).await,
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,
         Command::Diff(flags) => diff::diff(flags, terminal),
