@@ -119,10 +119,11 @@ async fn a_thousand_scrapes_ask_the_server_nothing() -> Result<()> {
 #[tokio::test]
 async fn mistakes_are_found_before_anything_is_opened() -> Result<()> {
     for (flags, words) in [
-        (&["--listen", "0.0.0.0:0"][..], "other machines"),
+        (&["--listen", "0.0.0.0:0"][..], "--token-file"),
         (&["--targets", "/nonexistent/targets.toml"], "it does not exist"),
         (&["--option", "minSize=0"], "minSize"),
         (&["--option", "frobnicate=1"], "frobnicate"),
+        (&["--token-file", "/nonexistent/token"], "it does not exist"),
         (&["--targets", "x", "--credential", "y"], "cannot be used with"),
     ] {
         let serving = Serving::launch(flags, &[("DATABASE_URL", "postgres://nobody@127.0.0.1:1/x")])?;

@@ -254,7 +254,7 @@ pub(crate) struct Serving {
     /// Read again at SIGHUP. Without it, the server of --credential, --url or the environment is watched.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "url", "pooler", "controller"])]
     pub(crate) targets: Option<PathBuf>,
-    /// Address for scrapes, of this machine alone
+    /// Address for scrapes; one that other machines reach needs --token-file or --tls-client-ca
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9788")]
     pub(crate) listen: SocketAddr,
     /// Seconds from the start of a round to the start of the next
@@ -266,6 +266,18 @@ pub(crate) struct Serving {
     /// Applications with series of their own; the others are summed as 'other'
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(0..=150))]
     pub(crate) applications: u16,
+    /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Serve HTTPS with this certificate chain
+    #[arg(long, value_name = "CERT.pem", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert
+    #[arg(long, value_name = "KEY.pem", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Require certificates of clients, issued by these authorities
+    #[arg(long, value_name = "CA.pem", requires = "tls_cert")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
 }

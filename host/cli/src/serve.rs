@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
-use archon_pool_serve::{Access, PlainIndex, Remarks, RoundSettings, Server, Target, Targets};
+use archon_pool_serve::{Access, PlainIndex, Remarks, RoundSettings, Server, Target, Targets, Tls};
 use serde_json::json;
 
 use super::app::{App, Component};
@@ -29,7 +29,7 @@ const DEFAULT: &str = "default";
 /// Serves until a signal ends it.
 pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let server = Server {
-        access: Access { listen: flags.listen },
+        access: access(flags),
         targets: targets(global, flags)?,
         applications: flags.applications.into(),
         remarks: remarks(global),
@@ -49,6 +49,19 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
     };
     server.run(host, plugin).await?;
     Ok(Exit::Healthy)
+}
+
+fn access(flags: &Serving) -> Access {
+    let tls = flags.tls_cert.as_ref().zip(flags.tls_key.as_ref());
+    Access {
+        listen: flags.listen,
+        token: flags.token_file.clone(),
+        tls: tls.map(|(certificate, key)| Tls {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: flags.tls_client_ca.clone(),
+        }),
+    }
 }
 
 fn targets(global: &Global, flags: &Serving) -> Result<Targets, CliError> {

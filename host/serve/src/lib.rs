@@ -24,7 +24,7 @@ mod status;
 mod systemd;
 mod targets;
 
-pub use self::access::Access;
+pub use self::access::{Access, Tls};
 pub use self::backoff::pause;
 pub use self::pages::{Pages, PlainIndex};
 pub use self::remarks::Remarks;

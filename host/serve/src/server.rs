@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::access::Access;
 use crate::board::Board;
 use crate::fleet::Fleet;
-use crate::http;
+use crate::http::{self, Listening};
 use crate::lifecycle::{Event, Signals};
 use crate::metrics::Process;
 use crate::pages::Pages;
@@ -44,15 +44,16 @@ impl Server {
         // All that can be wrong is found before the first connection.
         let list = targets.read()?;
         let access = access.check()?;
+        let requirements = access.read()?;
         let mut signals = Signals::listen()?;
         let listener = access.bind().await?;
         let process = Process { digest: plugin.digest(), world: plugin.world(), reload_successful: true };
         let board = Arc::new(Board::new(process));
         let shared = Shared { host, plugin, board: Arc::clone(&board), remarks: remarks.clone(), applications };
         let mut fleet = Fleet::new(shared);
-        remarks.say(&format!("{} on {}", targets_of(list.len()), address(&listener)));
+        remarks.say(&format!("{} on {}", targets_of(list.len()), address(&listener, &access)));
         fleet.set(list);
-        let server = http::start(listener, Arc::clone(&board), pages);
+        let server = http::start(listener, access, requirements, Arc::clone(&board), pages);
         let mut systemd = Systemd::ready();
         let ended = loop {
             let event = tokio::select! {
@@ -64,7 +65,7 @@ impl Server {
                 Event::End => break Ok(()),
                 Event::Reload => {
                     let _reloading = systemd.reloading();
-                    reload(&targets, &mut fleet, &board, &remarks);
+                    reload(&targets, &mut fleet, &server, &board, &remarks);
                 }
             }
         };
@@ -77,8 +78,8 @@ impl Server {
     }
 }
 
-fn reload(targets: &Targets, fleet: &mut Fleet, board: &Board, remarks: &Remarks) {
-    let read = targets.read();
+fn reload(targets: &Targets, fleet: &mut Fleet, server: &Listening, board: &Board, remarks: &Remarks) {
+    let read = targets.read().and_then(|list| server.reload().map(|()| list));
     board.reloaded(read.is_ok());
     match read {
         Ok(list) => {
@@ -90,8 +91,9 @@ fn reload(targets: &Targets, fleet: &mut Fleet, board: &Board, remarks: &Remarks
     }
 }
 
-fn address(listener: &TcpListener) -> String {
-    listener.local_addr().map_or_else(|_| "http".to_owned(), |address| format!("http://{address}"))
+fn address(listener: &TcpListener, access: &Access) -> String {
+    let scheme = if access.has_tls() { "https" } else { "http" };
+    listener.local_addr().map_or_else(|_| scheme.to_owned(), |address| format!("{scheme}://{address}"))
 }
 
 fn targets_of(count: usize) -> String {

@@ -8,11 +8,17 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::access::InForce;
+
 /// Connections at the same time; further ones wait in the socket's queue.
 const CONNECTIONS: usize = 128;
+
+/// Time for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Time for the head of a request, also that of the next one of a kept connection: longer than a usual scrape interval.
 const HEAD: Duration = Duration::from_secs(75);
@@ -31,7 +37,12 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
 
 /// Accepts connections until `stop` is true.
-pub(super) async fn serve(listener: TcpListener, routes: Router, mut stop: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    requirements: InForce,
+    mut stop: watch::Receiver<bool>,
+) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     loop {
@@ -52,20 +63,33 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, mut stop: watch
             _ = stop.changed() => break,
         };
         let Some((stream, permit)) = accepted else { continue };
-        tokio::spawn(connection(stream, permit, routes.clone(), graceful.watcher()));
+        tokio::spawn(connection(stream, permit, routes.clone(), requirements.clone(), graceful.watcher()));
     }
     drop(listener);
     let _ = tokio::time::timeout(FAREWELL, graceful.shutdown()).await;
 }
 
-async fn connection(stream: TcpStream, permit: OwnedSemaphorePermit, routes: Router, watcher: Watcher) {
+async fn connection(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    routes: Router,
+    requirements: InForce,
+    watcher: Watcher,
+) {
     // An answer is written at once and not in pieces.
     let _ = stream.set_nodelay(true);
-    answer(stream, routes, watcher).await;
+    match requirements.get().tls {
+        None => answer(stream, routes, watcher).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                answer(stream, routes, watcher).await;
+            }
+        }
+    }
     drop(permit);
 }
 
-async fn answer(stream: TcpStream, routes: Router, watcher: Watcher) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, routes: Router, watcher: Watcher) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::negotiation::format;
+use crate::access::InForce;
 use crate::board::{Board, NotReady};
 use crate::pages::Pages;
 
@@ -28,6 +29,9 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-
 struct Context {
     board: Arc<Board>,
     pages: Arc<dyn Pages>,
+    requirements: InForce,
+    /// True if nothing is required: then a name of another host is refused.
+    is_open: bool,
 }
 
 #[derive(Deserialize)]
@@ -35,14 +39,14 @@ struct Wanted {
     target: Option<String>,
 }
 
-/// Creates the routes.
-pub(super) fn routes(board: Arc<Board>, pages: Arc<dyn Pages>) -> Router {
-    let context = Context { board, pages };
+/// Creates the routes. The two states need no token: they reveal nothing, and probes of an orchestrator have none.
+pub(super) fn routes(board: Arc<Board>, pages: Arc<dyn Pages>, requirements: InForce, is_open: bool) -> Router {
+    let context = Context { board, pages, requirements, is_open };
     let guarded = Router::new()
         .route("/metrics", get(metrics))
         .route("/", get(index))
         .route("/t/{name}", get(target))
-        .layer(middleware::from_fn(guard));
+        .layer(middleware::from_fn_with_state(context.clone(), guard));
     guarded.route("/-/healthy", get(healthy)).route("/-/ready", get(ready)).with_state(context)
 }
 
@@ -83,11 +87,16 @@ async fn ready(State(context): State<Context>) -> Response {
     }
 }
 
-/// Refuses a request for another host's name than this machine's: a page of another site could otherwise read the answers
-/// under a name that it lets point here.
-async fn guard(request: Request, next: Next) -> Response {
-    if !request.headers().get(HOST).is_some_and(is_local) {
+/// Admits requests with the token. Without any requirement, the name in `Host` must be this machine's: a page of
+/// another site could otherwise read the answers under a name that it lets point here.
+async fn guard(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if context.is_open && !headers.get(HOST).is_some_and(is_local) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "use an IP address or localhost as the host's name");
+    }
+    if !context.requirements.get().admits(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)) {
+        let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+        return (challenge, plain(StatusCode::UNAUTHORIZED, "a token is required")).into_response();
     }
     let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
