@@ -11,6 +11,7 @@ use archon_pool_tests::{Cluster, PASSWORD, until};
 use crate::actions::{OPERATOR, cluster};
 
 mod access;
+mod deploy;
 mod targets;
 mod trouble;
 
