@@ -12,6 +12,7 @@ use crate::actions::{OPERATOR, cluster};
 
 mod access;
 mod deploy;
+mod monitoring;
 mod targets;
 mod trouble;
 
