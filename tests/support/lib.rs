@@ -12,6 +12,7 @@ pub mod cluster;
 mod crates;
 mod describing;
 pub mod http;
+pub mod latencies;
 pub mod management_api;
 pub mod monitoring;
 pub mod pgagroal;
