@@ -136,7 +136,9 @@ async fn under(serving: &Serving, observer: &Client, lasts: Duration, trouble: &
     }
     let rounds = well_rounds(serving).await? - before;
     ensure!(most <= 1, "{trouble}: {most} sessions of ours");
-    ensure!(rounds >= lasts.as_secs_f64() * 0.5, "{trouble}: the other target had {rounds} rounds in {lasts:?}");
+    // Its interval is a second; other tests may run beside a short one.
+    let least = if lasts >= Duration::from_secs(60) { lasts.as_secs_f64() * 0.9 } else { 1.0 };
+    ensure!(rounds >= least, "{trouble}: the other target had {rounds} rounds in {lasts:?}");
     if lasts >= Duration::from_secs(60) {
         ensure!(latencies.p99() <= SCRAPE, "{trouble}: {latencies}");
     }

@@ -21,8 +21,8 @@ async fn a_planted_leak_fires_within_three_rounds_and_resolves_after_its_end() -
     let patience = ["--idle-timeout-ms", "10000", "--min-size", "1", "--sample-ms", "0"];
     let flags = [&["--interval", &interval][..], &patience].concat();
     let serving = serving(&cluster, &flags).await?;
-    // The shipped files at six times their pace: 30 s, 15 s and 1 min become 5 s, 2.5 s and 10 s.
-    let pace = [(": 15s", ": 2500ms"), ("for: 1m", "for: 10s")];
+    // The shipped files at six times their pace: 30 s and 15 s become 5 s and 2.5 s.
+    let pace = [(": 15s", ": 2500ms"), ("for: 30s", "for: 5s")];
     let monitoring = Monitoring::start(&deploy(), serving.port(), &pace).await?;
     until("it is scraped", async || Ok(!monitoring.query("archon_pool_up == 1").await?.is_empty())).await?;
     ensure!(monitoring.active("LeakSuspected").await?.is_empty());
