@@ -106,8 +106,10 @@ async fn both_formats_are_valid_and_both_states_are_shown() -> Result<()> {
 async fn a_thousand_scrapes_ask_the_server_nothing() -> Result<()> {
     let cluster = cluster().await?;
     let serving = serving(&cluster, &["--interval", "3600"]).await?;
+    serving.shows(r#"archon_pool_up{target="default"}"#, 1.0).await?;
+    until("there is one session", async || Ok(cluster.count(OURS).await? == 1)).await.with_context(|| serving.log())?;
     let before = serving.value(r#"archon_pool_rounds_total{target="default",outcome="success"}"#).await?;
-    let state = "SELECT state_change::text FROM pg_stat_activity WHERE application_name = 'archon-pool'";
+    let state = "SELECT max(state_change)::text FROM pg_stat_activity WHERE application_name = 'archon-pool'";
     let last_use = async || anyhow::Ok(cluster.observer().await?.query_one(state, &[]).await?.get::<_, String>(0));
     let used = last_use().await?;
     for _ in 0..1_000 {

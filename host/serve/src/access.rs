@@ -45,7 +45,7 @@ pub struct Tls {
     pub client_ca: Option<PathBuf>,
 }
 
-/// What a client must present, read from the files.
+/// The token and the certificates that clients must present, read from the files.
 #[derive(Clone)]
 pub(crate) struct Requirements {
     token: Option<Sha256Token>,

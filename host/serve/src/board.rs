@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::metrics::{self, Format, Process};
 use crate::status::TargetStatus;
 
-/// The targets' status. Whoever reads it waits for no database and for no round.
+/// The targets' status. Reading it waits for no database and for no round.
 #[derive(Debug)]
 pub(crate) struct Board {
     state: Mutex<State>,

@@ -25,7 +25,7 @@ const LAST_ROUND: Duration = Duration::from_secs(5);
 /// Time beyond its deadline that a round may take to close its session, on a busy machine as well.
 const SLACK: Duration = Duration::from_secs(30);
 
-/// What all targets share.
+/// Values that all targets share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     /// Without a session of its own: each target keeps one.

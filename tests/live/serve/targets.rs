@@ -96,14 +96,14 @@ async fn a_target_without_a_credential_is_down_and_named_in_the_log() -> Result<
 }
 
 #[tokio::test]
-async fn systemd_hears_that_it_is_ready_lives_reloads_and_ends() -> Result<()> {
+async fn systemd_is_notified_of_the_start_of_rounds_of_reloads_and_of_the_end() -> Result<()> {
     let cluster = cluster().await?;
     let files = Files::new(&cluster, &["a"])?;
     files.targets("[targets.a]\n")?;
     let path = files.folder.path().join("notify");
     let systemd = UnixDatagram::bind(&path)?;
     systemd.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let hears = |words: &str| -> Result<()> {
+    let receives = |words: &str| -> Result<()> {
         let mut bytes = [0; 4096];
         loop {
             let length = systemd.recv(&mut bytes).with_context(|| format!("never said {words}"))?;
@@ -114,14 +114,14 @@ async fn systemd_hears_that_it_is_ready_lives_reloads_and_ends() -> Result<()> {
     };
     let socket = path.display().to_string();
     let serving = files.serving(&[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "400000")]).await?;
-    hears("READY=1")?;
-    hears("WATCHDOG=1")?;
-    hears("1 of 1 targets answer")?;
+    receives("READY=1")?;
+    receives("WATCHDOG=1")?;
+    receives("1 of 1 targets answer")?;
     serving.signal("HUP")?;
-    hears("RELOADING=1")?;
-    hears("READY=1")?;
+    receives("RELOADING=1")?;
+    receives("READY=1")?;
     serving.signal("TERM")?;
-    hears("STOPPING=1")?;
+    receives("STOPPING=1")?;
     ensure!(serving.end().await?.code() == Some(0));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Paths, and who may ask for them.
+//! Paths, and the check of each request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
