@@ -33,7 +33,7 @@ PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-page run-page test-node run-node test-python run-python test-matrix packages lab \
         pools bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units \
-        lint-worlds lint-node lint-python audit lock freeze-wit clean
+        lint-worlds lint-node lint-python audit lock freeze-wit clean serve-chaos
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -162,6 +162,10 @@ stress: needs-test peers ## The live tests 20 times: none may fail once
 soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, and whether they hold
 	$(RUN_CARGO) build $(ALL) --bins
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test soak -- --nocapture
+
+serve-chaos: needs-test ## serve under 10,000 scrapes a minute, with a server in trouble, then with 200 targets: figures
+	$(RUN_CARGO) build $(ALL) --bin archon-pool
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test serve-chaos -- --nocapture --test-threads=1
 
 lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
 

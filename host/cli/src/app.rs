@@ -96,6 +96,11 @@ impl App {
         Ok(Self { host, plugin, registry, tape })
     }
 
+    /// Returns the host and its component, for calls without a registry.
+    pub(crate) fn into_host(self) -> (Host, Arc<Plugin>) {
+        (self.host, self.plugin)
+    }
+
     /// Keeps one session open between calls.
     pub(crate) fn keeping(mut self) -> Self {
         self.host = self.host.keep_session();

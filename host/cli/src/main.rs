@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod run;
 mod secret_scan;
+mod serve;
 mod sign;
 mod stored;
 mod tape;
@@ -74,8 +75,8 @@ fn main() -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let running = run::run(&args, &mut terminal);
-        // They handle interrupts, and return their own status.
-        if matches!(args.command, Command::Watch(_) | Command::Report { .. }) {
+        // They handle signals, and return their own status.
+        if matches!(args.command, Command::Watch(_) | Command::Report { .. } | Command::Serve(_)) {
             return running.await;
         }
         tokio::select! {

@@ -27,7 +27,7 @@ use super::report;
 use super::sign;
 use super::tape::TapeFlags;
 use super::terminal::Terminal;
-use super::{ask, audit, diff, watch};
+use super::{ask, audit, diff, serve, watch};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {
@@ -40,6 +40,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,
         Command::KillIdle(flags) => kill(global, flags, terminal).await,
         Command::Watch(flags) => watch::watch(global, flags, terminal).await,
+        Command::Serve(flags) => serve::serve(global, flags, terminal).await,
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,
         Command::Report { files, reading } => report::report(global, files, reading, terminal).await,
