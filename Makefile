@@ -31,9 +31,9 @@ BENCHES := judgement instantiation boundary report live network server-cost tena
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
-        test-untimed test-languages run-languages test-node run-node test-python run-python test-matrix packages lab \
+        test-untimed test-languages run-languages test-page run-page test-node run-node test-python run-python test-matrix packages lab \
         pools bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units \
-        lint-worlds lint-node lint-python audit lock freeze-wit clean
+        lint-worlds lint-node lint-python audit lock freeze-wit clean serve-chaos
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -62,7 +62,7 @@ test: needs-test ## Everything, unattended
 	@echo "2/3 the scenarios that need a quiet machine, while the hosts for Node and Python are built: 3 minutes"
 	$(MAKE) --jobs=2 test-timed quiet-packages
 	@echo "3/3 all other tests of Rust, Node and Python: 8 to 12 minutes"
-	$(MAKE) --jobs=3 --output-sync=target test-untimed run-languages run-node run-python
+	$(MAKE) --jobs=3 --output-sync=target test-untimed run-languages run-page run-node run-python
 
 compiled-tests: needs-test
 	$(RUN_CARGO) build $(ALL)
@@ -70,7 +70,8 @@ compiled-tests: needs-test
 	$(MAKE) $(HUGE)
 
 # Downloads, which mostly wait for the network.
-installed: peers $(NODE_HOST)/.installed $(PYTHON_HOST)/.installed $(TARGET)/node/.installed $(TARGET)/python/.installed
+installed: peers $(NODE_HOST)/.installed $(PYTHON_HOST)/.installed $(TARGET)/node/.installed $(TARGET)/python/.installed \
+           $(TARGET)/page/.installed
 
 # At the lowest priority: beside it run clients that must act in time. CI adds lints, which need the same packages.
 quiet-packages:
@@ -98,6 +99,12 @@ test-languages: components $(TARGET)/node/.installed $(TARGET)/python/.installed
 
 run-languages:
 	tests/languages/compare.sh $(TARGET)
+
+test-page: build $(TARGET)/page/.installed ## HTML reports in Chromium; screenshots and PDFs in target/page/shown
+	$(MAKE) run-page
+
+run-page:
+	tests/page/run.sh $(TARGET)
 
 test-node: node-package $(HUGE) ## The Node host against a private server and the conformance kit, and its package
 	$(MAKE) run-node
@@ -156,6 +163,10 @@ soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, a
 	$(RUN_CARGO) build $(ALL) --bins
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test soak -- --nocapture
 
+serve-chaos: needs-test ## serve under 10,000 scrapes a minute, with a server in trouble, then with 200 targets: figures
+	$(RUN_CARGO) build $(ALL) --bin archon-pool
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test serve-chaos -- --nocapture --test-threads=1
+
 lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
 
 lint-rust: lint-format lint-circles lint-units lint-worlds
@@ -209,12 +220,19 @@ PIP_INSTALL := pip install --quiet --disable-pip-version-check
 # Installs Node if the machine's is too old.
 NEW_NODE = node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || npm install --no-package-lock $(NPM_QUIET) --no-save --prefix $(@D) node@$(NODE)
 
-$(TARGET)/node/.installed: tests/languages/node/package.json tests/languages/node/package-lock.json | needs-test
+define INSTALL_NODE
 	mkdir -p $(@D)
 	cp $^ $(@D)/
 	$(NPM_INSTALL) --prefix $(@D)
 	$(NEW_NODE)
 	touch $@
+endef
+
+$(TARGET)/node/.installed: tests/languages/node/package.json tests/languages/node/package-lock.json | needs-test
+	$(INSTALL_NODE)
+
+$(TARGET)/page/.installed: tests/page/package.json tests/page/package-lock.json | needs-test
+	$(INSTALL_NODE)
 
 $(TARGET)/python/.installed: tests/languages/python/requirements.txt | needs-test
 	python3 -m venv $(@D)
@@ -223,11 +241,7 @@ $(TARGET)/python/.installed: tests/languages/python/requirements.txt | needs-tes
 
 # Both hosts are built in a copy. The first Rust test run of the conformance kit writes its largest case.
 $(NODE_HOST)/.installed: host/node/package.json host/node/package-lock.json | needs-test
-	mkdir -p $(@D)
-	cp $^ $(@D)/
-	$(NPM_INSTALL) --prefix $(@D)
-	$(NEW_NODE)
-	touch $@
+	$(INSTALL_NODE)
 
 node-source: $(NODE_HOST)/.installed
 	rm -rf $(addprefix $(NODE_HOST)/,$(NODE_PARTS))

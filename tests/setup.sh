@@ -62,16 +62,16 @@ need_postgres() {
   if [ -e "$quiet" ]; then privileged rm "$quiet"; fi
 }
 
-# Debian would start this server too, and only this file prevents it.
-need_pgbouncer() {
-  local rule=/usr/sbin/policy-rc.d found='[ -n "${ARCHON_PGBOUNCER:-}" ] || [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer'
-  if eval "$found" > /dev/null 2>&1 || [ -e "$rule" ] || ! may_install; then
-    need "$found" pgbouncer
+# need_stopped COMMAND PACKAGES: like `need`, for packages whose servers Debian would start. Only this file prevents it.
+need_stopped() {
+  local rule=/usr/sbin/policy-rc.d
+  if eval "$1" > /dev/null 2>&1 || [ -e "$rule" ] || ! may_install; then
+    need "$@"
     return
   fi
   printf '#!/bin/sh\nexit 101\n' | privileged tee "$rule" > /dev/null
   privileged chmod +x "$rule"
-  need "$found" pgbouncer
+  need "$@"
   privileged rm "$rule"
 }
 
@@ -102,8 +102,11 @@ case $goal in
     ;;
 esac
 if [ "$goal" = test ]; then
-  need_pgbouncer
+  need_stopped '[ -n "${ARCHON_PGBOUNCER:-}" ] || [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer' pgbouncer
+  # `serve` is tested with the programs that read its metrics, and with promtool.
+  need_stopped 'command -v prometheus && command -v promtool && command -v prometheus-alertmanager' prometheus prometheus-alertmanager
   need 'openssl version' openssl
+  need '[ -x "${ARCHON_CHROMIUM:-/usr/bin/chromium}" ]' chromium fonts-dejavu-core
   # Any version of Node: if it is too old for jco, the Makefile installs another one with npm.
   need 'npm --version && node --version' nodejs npm
   need 'python3 -c "import ensurepip, sys; assert sys.version_info >= (3, 9)"' python3 python3-venv

@@ -34,6 +34,8 @@ mod pooler;
 mod purposes;
 mod race;
 mod reconnect;
+mod report;
+mod serve;
 mod session_cache;
 mod sessions;
 mod signature;

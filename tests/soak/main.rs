@@ -5,7 +5,6 @@
 //! it runs long enough, checks the latency of regular tenants.
 
 mod attacks;
-mod measure;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
 use archon_pool_contract::fault::kind;
+use archon_pool_tests::latencies::Latencies;
 use archon_pool_tests::soak::{report, resident_mebibytes, soak_duration};
 use archon_pool_tests::{Cluster, until};
 use serde_json::{Value, json};
@@ -24,7 +24,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use self::attacks::Attack;
-use self::measure::Latencies;
 
 const REGULAR: usize = 140;
 const HOSTILE: usize = 60;

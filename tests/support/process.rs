@@ -34,11 +34,10 @@ impl Process {
         self.child().as_ref().map(Child::id)
     }
 
-    /// Sends a signal through the shell's `kill`, which avoids `unsafe` and a dependency.
+    /// Sends a signal.
     pub(crate) fn signal(&self, signal: &str) -> io::Result<()> {
         if let Some(pid) = self.id() {
-            let script = r#"kill -s "$0" "$1""#;
-            Command::new("sh").args(["-c", script, signal, &pid.to_string()]).stderr(Stdio::null()).status()?;
+            send(signal, pid)?;
         }
         Ok(())
     }
@@ -62,4 +61,11 @@ impl Process {
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Sends a signal through the shell's `kill`, which avoids `unsafe` and a dependency. Returns false if it was not sent.
+pub(crate) fn send(signal: &str, pid: u32) -> io::Result<bool> {
+    let script = r#"kill -s "$0" "$1""#;
+    let mut kill = Command::new("sh");
+    kill.args(["-c", script, signal, &pid.to_string()]).stderr(Stdio::null()).status().map(|status| status.success())
 }

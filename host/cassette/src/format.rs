@@ -13,6 +13,8 @@ pub const PACKAGE: &str = "archon:connection-pool@1.0.0";
 
 /// The function of most calls.
 pub const RUN: &str = "skill.run";
+/// The function that collects a snapshot. It calls the imports of [`RUN`] that read.
+pub const COLLECT: &str = "pool-manager.collect-json";
 
 /// Maximum size of a file: in memory it takes up to twelve times as much.
 pub const MOST_BYTES: usize = 128 << 20;
@@ -75,4 +77,14 @@ pub enum End {
     Returned(String),
     /// The host ended it with this fault, such as a limit.
     Ended(Fault),
+}
+
+impl End {
+    /// Keeps the result of a call.
+    pub(crate) fn of(result: &Result<String, Fault>) -> Self {
+        match result {
+            Ok(answer) => Self::Returned(answer.clone()),
+            Err(fault) => Self::Ended(fault.clone()),
+        }
+    }
 }

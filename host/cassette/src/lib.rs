@@ -27,6 +27,7 @@ mod exchange;
 mod fault;
 mod format;
 mod import;
+mod last_call;
 mod mode;
 mod normalise;
 mod reader;
@@ -41,11 +42,12 @@ mod writer;
 
 pub use self::answer::Answer;
 pub use self::exchange::{Asked, Exchange, Import};
-pub use self::format::{Call, Cassette, Component, End, Header, MOST_BYTES, PACKAGE, RUN, VERSION};
+pub use self::format::{COLLECT, Call, Cassette, Component, End, Header, MOST_BYTES, PACKAGE, RUN, VERSION};
 pub use self::import::{
     AccessPath, Arguments, Console, Credential, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Order,
     Probe, Query, Reconnect, Resize, RowSet, Session, Show, Statement, Timing,
 };
+pub use self::last_call::LastCall;
 pub use self::recorder::Recorder;
 pub use self::replay::Replay;
 pub use self::replayed::Replayed;

@@ -55,17 +55,13 @@ impl CallRecorder for RecordedCall {
     }
 
     async fn end(self: Box<Self>, result: &Result<String, Fault>) {
-        let end = match result {
-            Ok(answer) => End::Returned(answer.clone()),
-            Err(fault) => End::Ended(fault.clone()),
-        };
-        self.recorder.end(self.recording, end).await;
+        self.recorder.end(self.recording, End::of(result)).await;
     }
 }
 
 impl Recording {
     /// Adds an import with its answer. Handles are numbered in the order in which they were created.
-    fn note(&mut self, call: ImportCall, answer: Result<ImportAnswer, Fault>) {
+    pub(crate) fn note(&mut self, call: ImportCall, answer: Result<ImportAnswer, Fault>) {
         let exchange = match (call, answer) {
             (ImportCall::Lookup { name }, answer) => {
                 let answer = answer.and_then(ImportAnswer::into_handle);

@@ -63,6 +63,12 @@ impl Answer {
         self.report.get_or_init(|| self.read(&sanitize::strings(self.text.as_str()))).as_ref()
     }
 
+    /// Returns the report as [`Answer::report`] does, without the text.
+    pub(crate) fn into_report(self) -> Option<Report> {
+        self.report();
+        self.report.into_inner().flatten()
+    }
+
     /// Returns the report to print as a page; none where the answer is printed as JSON.
     pub(crate) fn page(&self, as_json: bool) -> Option<&Report> {
         if as_json { None } else { self.report() }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use archon_pool::Fault;
 use archon_pool::audit::Audit;
+use archon_pool::cassette::{COLLECT, Call, Cassette, Header, Replay};
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::digest::Digest;
@@ -95,6 +96,11 @@ impl App {
         Ok(Self { host, plugin, registry, tape })
     }
 
+    /// Returns the host and its component, for calls without a registry.
+    pub(crate) fn into_host(self) -> (Host, Arc<Plugin>) {
+        (self.host, self.plugin)
+    }
+
     /// Keeps one session open between calls.
     pub(crate) fn keeping(mut self) -> Self {
         self.host = self.host.keep_session();
@@ -122,6 +128,19 @@ impl App {
     /// Collects a snapshot without analysis.
     pub(crate) async fn collect(&self, input: Value) -> Result<JsonText, Fault> {
         self.host.collect(&self.plugin, self.tape.input(input)).await
+    }
+
+    /// Takes the latest call, if it is kept in memory.
+    pub(crate) fn latest(&self) -> Option<Result<Cassette, Fault>> {
+        self.tape.latest()
+    }
+
+    /// Collects the snapshot of a recorded call from its recording, without a server.
+    pub(crate) async fn collect_again(&self, header: Header, call: Call) -> Result<JsonText, Fault> {
+        let input = serde_json::from_str(&call.input).unwrap_or_default();
+        let call = Call { function: COLLECT.to_owned(), ..call };
+        let replay = Replay::new(Cassette { header, calls: vec![call] });
+        self.host.clone().interceptor(replay).collect(&self.plugin, input).await
     }
 
     /// Returns true if a replayed cassette has ended.
@@ -155,6 +174,11 @@ impl App {
     /// Returns the world of the component.
     pub(crate) fn world(&self) -> World {
         self.plugin.world()
+    }
+
+    /// Returns the name of the component.
+    pub(crate) fn name(&self) -> &str {
+        self.plugin.name()
     }
 
     /// Returns the digest of the component.

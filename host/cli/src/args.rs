@@ -1,5 +1,6 @@
 //! Subcommands and flags. What they mean is written here once: the help texts are made from it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use archon_pool::digest::Digest;
@@ -9,6 +10,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use super::options::OptionFlags;
+use super::report::flags::ReportFlags;
 use super::tape::TapeFlags;
 use super::vetting::Vetting;
 
@@ -65,10 +67,19 @@ pub(crate) enum Command {
     FullAnalysis(Reading),
     /// Repeat an action, one line per round
     Watch(Watching),
+    /// Watch one or many servers, and serve metrics for Prometheus
+    Serve(Box<Serving>),
     /// Print the input of the analysis as JSON, for later
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager
     Run(Running),
+    /// Write a report as an HTML page or as Markdown
+    Report {
+        #[command(flatten)]
+        files: ReportFlags,
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// Compare two reports, or the last reports of two cassettes
     Diff(Comparing),
     /// Print the description of a component: version, actions, schemas, SQL
@@ -262,6 +273,43 @@ pub(crate) struct Watching {
     pub(crate) memory: Memory,
     #[command(flatten)]
     pub(crate) tape: TapeFlags,
+    #[command(flatten)]
+    pub(crate) options: OptionFlags,
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Group)]
+pub(crate) struct Serving {
+    /// Watch the targets of this file, each with a credential of the credentials file
+    ///
+    /// TOML: a table [targets.NAME] each, with `credential` (default: NAME), `interval`, `probe-interval` and `options`.
+    /// Read again at SIGHUP. Without it, the server of --credential, --url or the environment is watched.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "url", "pooler", "controller"])]
+    pub(crate) targets: Option<PathBuf>,
+    /// Address for scrapes; one that other machines reach needs --token-file or --tls-client-ca
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9788")]
+    pub(crate) listen: SocketAddr,
+    /// Seconds from the start of a round to the start of the next
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) interval: u32,
+    /// Seconds between rounds that also open three fresh connections, to time them; 0 = never
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub(crate) probe_interval: u32,
+    /// Applications with series of their own; the others are summed as 'other'
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(0..=150))]
+    pub(crate) applications: u16,
+    /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Serve HTTPS with this certificate chain
+    #[arg(long, value_name = "CERT.pem", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert
+    #[arg(long, value_name = "KEY.pem", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Require certificates of clients, issued by these authorities
+    #[arg(long, value_name = "CA.pem", requires = "tls_cert")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
 }

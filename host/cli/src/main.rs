@@ -23,9 +23,12 @@ mod permissions;
 mod plugin_pages;
 mod plugins;
 mod progress;
+mod report;
 mod run;
 mod secret_scan;
+mod serve;
 mod sign;
+mod stored;
 mod tape;
 mod terminal;
 mod vetting;
@@ -73,8 +76,8 @@ fn main() -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let running = run::run(&args, &mut terminal);
-        // It handles interrupts, and returns its own status.
-        if matches!(args.command, Command::Watch(_)) {
+        // They handle signals, and return their own status.
+        if matches!(args.command, Command::Watch(_) | Command::Report { .. } | Command::Serve(_)) {
             return running.await;
         }
         tokio::select! {

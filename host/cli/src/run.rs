@@ -23,10 +23,11 @@ use super::params;
 use super::permissions::{policy, world};
 use super::plugins;
 use super::progress::Progress;
+use super::report;
 use super::sign;
 use super::tape::TapeFlags;
 use super::terminal::Terminal;
-use super::{ask, audit, diff, explain, watch};
+use super::{ask, audit, diff, explain, serve, watch};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {
@@ -40,8 +41,10 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,
         Command::KillIdle(flags) => kill(global, flags, terminal).await,
         Command::Watch(flags) => watch::watch(global, flags, terminal).await,
+        Command::Serve(flags) => serve::serve(global, flags, terminal).await,
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,
+        Command::Report { files, reading } => report::report(global, files, reading, terminal).await,
         Command::Diff(flags) => diff::diff(flags, terminal),
         Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
         Command::Components(flags) => write_components(&flags.directory, terminal),

@@ -1,9 +1,9 @@
 //! `--record` and `--replay`: a component's inputs stored in a file, and replayed without a server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use archon_pool::Fault;
-use archon_pool::cassette::{Cassette, Component, Recorder, Replay};
+use archon_pool::cassette::{Cassette, Component, LastCall, Recorder, Replay};
 use archon_pool::digest::Digest;
 use archon_pool::host::Host;
 use archon_pool::plugin::Plugin;
@@ -30,12 +30,25 @@ pub(crate) struct TapeFlags {
     /// The input is the recorded one; flags given here replace recorded values.
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
+    /// Keeps the latest call in memory, unless it is recorded or replayed.
+    #[arg(skip)]
+    remember: bool,
 }
 
 impl TapeFlags {
+    /// Keeps the latest call in memory, unless calls are recorded or replayed.
+    pub(crate) fn remembering(&self) -> Self {
+        Self { remember: true, ..self.clone() }
+    }
+
     /// Returns true if no server is contacted.
     pub(crate) fn replays(&self) -> bool {
         self.replay.is_some()
+    }
+
+    /// Returns the cassette that is recorded or replayed.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.replay.as_deref().or(self.record.as_deref())
     }
 
     /// Refuses changes during a replay.
@@ -56,6 +69,10 @@ impl TapeFlags {
             let recorder = Recorder::create(path, plugin.name(), plugin.digest(), self.record_normalised)?;
             return Ok((host.interceptor(recorder.clone()), Tape::Records(recorder)));
         }
+        if self.remember {
+            let last = LastCall::default();
+            return Ok((host.interceptor(last.clone()), Tape::Keeps(last)));
+        }
         Ok((host, Tape::None))
     }
 }
@@ -68,6 +85,8 @@ pub(crate) enum Tape {
     Records(Recorder),
     /// Replays a cassette.
     Plays(Replay),
+    /// Keeps the latest call.
+    Keeps(LastCall),
 }
 
 impl Tape {
@@ -84,6 +103,11 @@ impl Tape {
         (*sha256 != digest.to_string()).then(|| sanitize::line(&note()))
     }
 
+    /// Takes the latest call, if it is kept in memory.
+    pub(crate) fn latest(&self) -> Option<Result<Cassette, Fault>> {
+        if let Self::Keeps(last) = self { last.take() } else { None }
+    }
+
     /// Takes the reason for which a call could not be recorded.
     pub(crate) fn trouble(&self) -> Option<Fault> {
         if let Self::Records(recorder) = self { recorder.trouble() } else { None }
@@ -93,7 +117,7 @@ impl Tape {
     pub(crate) fn input(&self, given: Value) -> Value {
         match self {
             Self::Plays(replay) => replay.next_input().map_or(given.clone(), |recorded| over(&recorded, given)),
-            Self::None | Self::Records(_) => given,
+            Self::None | Self::Records(_) | Self::Keeps(_) => given,
         }
     }
 }

@@ -24,6 +24,7 @@ use super::terminal::FIXED_WIDTH;
 use super::terminal::tests::captured;
 
 pub(super) mod fixture;
+mod pages;
 mod plugins;
 
 /// Renders a page without colour, as in a file.
@@ -162,7 +163,7 @@ fn every_kind_of_fault() {
 fn text_of_a_server_cannot_control_the_terminal() {
     let hostile = "\u{1b}[2J\u{9b}31m\u{7}x\r\ny\u{202e}";
     let mut report = serde_json::to_value(fixture::kill_plan()).expect("JSON");
-    poison(&mut report, hostile);
+    change_texts(&mut report, &|string| string.push_str(hostile));
     let answer = Answer::of_output((&json!({"success": true, "data": report})).into()).expect("an answer");
     let report = answer.report().expect("a report");
     let shown = Action::ALL.map(|action| page(report, action, FIXED_WIDTH)).concat() + &render::watch_line(report);
@@ -175,12 +176,12 @@ fn text_of_a_server_cannot_control_the_terminal() {
     assert!(!printed.chars().any(char::is_control), "{printed}");
 }
 
-/// Appends `text` to every string.
-fn poison(value: &mut serde_json::Value, text: &str) {
+/// Changes every string of a value.
+fn change_texts(value: &mut serde_json::Value, change: &impl Fn(&mut String)) {
     match value {
-        serde_json::Value::String(string) => string.push_str(text),
-        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| poison(item, text)),
-        serde_json::Value::Object(fields) => fields.values_mut().for_each(|field| poison(field, text)),
+        serde_json::Value::String(string) => change(string),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| change_texts(item, change)),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(|field| change_texts(field, change)),
         _ => {}
     }
 }
@@ -240,6 +241,11 @@ fn help_of_run() {
 }
 
 #[test]
+fn help_of_report() {
+    assert_snapshot!(help(&["report"]));
+}
+
+#[test]
 fn short_help_of_monitor() {
     let mut command = Args::command();
     command.build();
@@ -266,6 +272,10 @@ fn wrong_command_lines_are_usage_errors() {
         &["archon-pool", "monitor", "--url", "postgres://db", "--credential", "main"],
         &["archon-pool", "describe", "a.wasm", "--plugin", "b.wasm"],
         &["archon-pool", "run"],
+        &["archon-pool", "report"],
+        &["archon-pool", "report", "--html", "a.html", "--rounds", "0"],
+        &["archon-pool", "report", "--html", "a.html", "--from", "a.json", "--replay", "b.jsonl"],
+        &["archon-pool", "report", "--html", "a.html", "--from", "a.json", "--rounds", "2"],
     ] {
         let Err(error) = Args::try_parse_from(words) else { panic!("accepted: {}", words.join(" ")) };
         assert_eq!(error.exit_code(), Exit::Usage as i32, "{}", words.join(" "));

@@ -7,6 +7,7 @@ use archon_pool::Fault;
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
 use archon_pool_report as render;
+use archon_pool_serve::pause;
 use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 
@@ -23,8 +24,6 @@ use super::progress::Progress;
 use super::terminal::Terminal;
 
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum time between failed rounds, unless the interval itself is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Default of `healthCheckInterval`.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -95,11 +94,9 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Returns the time until the next round. Each consecutive failure doubles it, up to a minute: a paused pooler
-    /// keeps every waiting client, also one with a closed socket, until it is resumed or `query_wait_timeout` ends it.
+    /// Returns the time until the next round.
     fn pause(&self) -> Duration {
-        let doubled = self.interval.saturating_mul(2_u32.saturating_pow(self.failures.saturating_sub(1)));
-        doubled.min(self.interval.max(LONGEST_PAUSE))
+        pause(self.interval, self.failures)
     }
 
     /// Prints one round. A retryable fault or a missed deadline is printed as a line; any other ends the watch.

@@ -157,6 +157,11 @@ impl Host {
         Self { policy, ..self.clone() }
     }
 
+    /// Returns this host with other limits of its calls. Those of its engine, such as the size of a component, stay.
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, ..self.clone() }
+    }
+
     /// Returns the policy.
     pub fn policy(&self) -> &Policy {
         &self.policy

@@ -8,25 +8,40 @@ use crate::table::{Table, number, text, word};
 use crate::text::{client, count, duration, named, state};
 
 const MOST_TARGETS: usize = 50;
+/// Kind of the action that a pooler takes by itself.
+const DRAIN: &str = "drain";
 
 /// Adds the section; none when nothing was planned.
 pub(super) fn actions(page: &mut Page, actions: &[Action]) {
     for action in actions {
         page.title(&format!("Action: {}", action.kind));
-        let (mark, style, what) = match (action.executed, action.dry_run) {
-            (true, _) => ("✔", GOOD, format!("done, {} affected", connections(action))),
-            // The pooler does that itself.
-            (false, false) if action.kind == "drain" => ("●", REMARK, "under way".to_owned()),
-            (false, true) => ("●", REMARK, planned(action)),
-            (false, false) => ("▲", DOUBTFUL, "nothing was done".to_owned()),
+        let (mark, style) = match (action.executed, action.dry_run) {
+            (true, _) => ("✔", GOOD),
+            (false, false) if action.kind != DRAIN => ("▲", DOUBTFUL),
+            (false, _) => ("●", REMARK),
         };
-        page.item(INDENT, mark, style, &format!("{what}: {}", action.reason));
-        targets(page, &action.targets);
+        page.item(INDENT, mark, style, &summary(action));
+        if !action.targets.is_empty() {
+            page.blank();
+            page.table(targets(&action.targets), MOST_TARGETS);
+        }
         if action.dry_run && !action.targets.is_empty() {
             page.blank();
             page.item(INDENT, "→", GOOD, "nothing was changed; the same command with --apply carries the plan out");
         }
     }
+}
+
+/// Formats the outcome of an action, and its reason.
+pub(super) fn summary(action: &Action) -> String {
+    let outcome = match (action.executed, action.dry_run) {
+        (true, _) => format!("done, {} affected", connections(action)),
+        // The pooler does that itself.
+        (false, false) if action.kind == DRAIN => "under way".to_owned(),
+        (false, true) => planned(action),
+        (false, false) => "nothing was done".to_owned(),
+    };
+    format!("{outcome}: {}", action.reason)
 }
 
 fn planned(action: &Action) -> String {
@@ -40,10 +55,8 @@ fn connections(action: &Action) -> String {
     count(action.connections_affected as usize, "connection")
 }
 
-fn targets(page: &mut Page, targets: &[Target]) {
-    if targets.is_empty() {
-        return;
-    }
+/// Lists the sessions of an action with their outcomes.
+pub(super) fn targets(targets: &[Target]) -> Table {
     let mut table = Table::new([
         number("pid"),
         text("application"),
@@ -66,6 +79,5 @@ fn targets(page: &mut Page, targets: &[Target]) {
             target.detail.as_ref().unwrap_or(&target.reason).clone(),
         ]);
     }
-    page.blank();
-    page.table(table, MOST_TARGETS);
+    table
 }

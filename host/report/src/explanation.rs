@@ -3,9 +3,9 @@
 use archon_pool_contract::report::{Evidence, Explanation};
 
 use crate::page::Page;
+use crate::rounds::time_of_day;
 use crate::style::{BAD, DIM, GOOD, INDENT};
 use crate::text::{count, duration, named, place, state};
-use crate::watch_line::time_of_day;
 
 /// Confidence at one look.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -55,16 +55,21 @@ pub(super) fn severity(name: &str) -> (&'static str, Style) {
 }
 
 fn fix(page: &mut Page, fix: &Fix) {
+    page.item(BODY, "→", GOOD, &remedy(fix));
+    if let Some(sql) = &fix.sql {
+        page.verbatim(BODY + 4, sql);
+    }
+}
+
+/// Formats a fix with its executor.
+pub(super) fn remedy(fix: &Fix) -> String {
     let by = match fix.by.as_str() {
         "you" => "your role can",
         "administrator" => "an administrator can",
         "application" => "in the application",
         other => other,
     };
-    page.item(BODY, "→", GOOD, &format!("{by}: {}", fix.summary));
-    if let Some(sql) = &fix.sql {
-        page.verbatim(BODY + 4, sql);
-    }
+    format!("{by}: {}", fix.summary)
 }
 
 /// Adds the notes on data that was not measurable.
@@ -84,16 +89,16 @@ pub(super) fn coverage(page: &mut Page, coverage: &Coverage) {
         return;
     }
     page.title("Coverage");
+    page.item(INDENT, "▲", DOUBTFUL, &seen(coverage));
+}
+
+/// Formats the number of seen and hidden sessions.
+pub(super) fn seen(coverage: &Coverage) -> String {
     let why = coverage.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
-    page.item(
-        INDENT,
-        "▲",
-        DOUBTFUL,
-        &format!(
-            "{} seen, up to {} hidden ({} % seen){why}",
-            count(coverage.seen as usize, "session"),
-            coverage.hidden,
-            decimal(coverage.percent)
-        ),
-    );
+    format!(
+        "{} seen, up to {} hidden ({} % seen){why}",
+        count(coverage.seen as usize, "session"),
+        coverage.hidden,
+        decimal(coverage.percent)
+    )
 }

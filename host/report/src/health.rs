@@ -13,29 +13,38 @@ const MOST_CHECKS: usize = 20;
 pub(super) fn health(page: &mut Page, health: &HealthSummary) {
     page.title("Health");
     let (mark, style) = if health.unhealthy == 0 { ("✔", GOOD) } else { ("✖", BAD) };
-    page.item(
-        INDENT,
-        mark,
-        style,
-        &format!(
-            "{} of {} in good order, {} not ({} %)",
-            health.healthy,
-            health.total_checked,
-            health.unhealthy,
-            decimal(health.failure_rate)
-        ),
-    );
-    probes(page, health);
-    checks(page, &health.checks);
+    page.item(INDENT, mark, style, &summary(health));
+    if let Some(line) = probes(health) {
+        page.paragraph(&line);
+    }
+    for failure in failures(health) {
+        page.item(INDENT, "✖", BAD, &failure);
+    }
+    if !health.checks.is_empty() {
+        page.blank();
+        page.table(checks(&health.checks), MOST_CHECKS);
+    }
 }
 
-fn probes(page: &mut Page, health: &HealthSummary) {
+/// Formats the number of healthy and unhealthy connections.
+pub(super) fn summary(health: &HealthSummary) -> String {
+    format!(
+        "{} of {} in good order, {} not ({} %)",
+        health.healthy,
+        health.total_checked,
+        health.unhealthy,
+        decimal(health.failure_rate)
+    )
+}
+
+/// Formats the times of fresh connections; none if none was opened.
+pub(super) fn probes(health: &HealthSummary) -> Option<String> {
     if health.probes.is_empty() {
-        return;
+        return None;
     }
-    let failed: Vec<_> = health.probes.iter().filter(|probe| probe.error.is_some()).collect();
+    let opened = health.probes.iter().filter(|probe| probe.error.is_none()).count();
     let connects: Vec<_> = health.probes.iter().filter_map(|probe| probe.connect_ms).collect();
-    let mut line = format!("{} opened", count(health.probes.len() - failed.len(), "fresh connection"));
+    let mut line = format!("{} opened", count(opened, "fresh connection"));
     if let (Some(fastest), Some(slowest)) =
         (connects.iter().copied().reduce(f64::min), connects.iter().copied().reduce(f64::max))
     {
@@ -44,10 +53,12 @@ fn probes(page: &mut Page, health: &HealthSummary) {
     if let Some(latency) = health.avg_latency {
         line.push_str(&format!(", mean round trip {}", measured(latency)));
     }
-    page.paragraph(&line);
-    for probe in failed {
-        page.item(INDENT, "✖", BAD, &failure(probe));
-    }
+    Some(line)
+}
+
+/// Describes the fresh connections that failed.
+pub(super) fn failures(health: &HealthSummary) -> impl Iterator<Item = String> {
+    health.probes.iter().filter(|probe| probe.error.is_some()).map(failure)
 }
 
 fn failure(probe: &Probe) -> String {
@@ -58,15 +69,11 @@ fn failure(probe: &Probe) -> String {
     }
 }
 
-/// Adds the sessions that are not healthy; the others are counted above.
-fn checks(page: &mut Page, checks: &[Check]) {
-    if checks.is_empty() {
-        return;
-    }
+/// Lists the sessions that are not healthy; the others are only counted.
+pub(super) fn checks(checks: &[Check]) -> Table {
     let mut table = Table::new([number("pid"), text("application"), word("verdict"), text("because")]);
     for check in checks {
         table.row([check.pid.to_string(), named(&check.application), check.verdict.clone(), check.reason.clone()]);
     }
-    page.blank();
-    page.table(table, MOST_CHECKS);
+    table
 }

@@ -5,7 +5,7 @@ use archon_pool_contract::report::{ConnectionMetric, Group, LeakDetection};
 use crate::page::Page;
 use crate::style::{BAD, DIM, GOOD, INDENT};
 use crate::table::{Table, number, text, word};
-use crate::text::{client, count, duration, named, place, state};
+use crate::text::{client, count, duration, named, place, server_view, state};
 
 const MOST_SUSPECTS: usize = 20;
 const MOST_EXCLUDED: usize = 5;
@@ -15,27 +15,40 @@ const MOST_GROUPS: usize = 10;
 pub(super) fn leaks(page: &mut Page, leaks: &LeakDetection) {
     page.title("Leaks");
     let (mark, style) = if leaks.detected { ("✖", BAD) } else { ("✔", GOOD) };
-    let verdict = format!(
-        "{}, highest confidence {} %: {}",
-        count(leaks.suspected_connections.len().max(leaks.total_suspected as usize), "suspect"),
-        leaks.confidence,
-        leaks.recommendation
-    );
+    let verdict = summary(leaks);
     if !leaks.coverage.complete && !leaks.detected {
         // An incomplete check is not shown as success.
         page.paragraph(&verdict);
     } else {
         page.item(INDENT, mark, style, &verdict);
     }
-    suspects(page, &leaks.suspected_connections);
+    let found = &leaks.suspected_connections;
+    if !found.is_empty() {
+        page.blank();
+        page.table(suspects(found), MOST_SUSPECTS);
+        through(page, found);
+    }
     excluded(page, &leaks.excluded_connections);
-    groups(page, &leaks.groups);
+    if !leaks.groups.is_empty() {
+        page.blank();
+        page.paragraph("Groups of sessions with the same application, role, database and client:");
+        page.table(groups(&leaks.groups), MOST_GROUPS);
+    }
 }
 
-fn suspects(page: &mut Page, suspects: &[ConnectionMetric]) {
-    if suspects.is_empty() {
-        return;
-    }
+/// Returns the number of suspects.
+pub(super) fn suspected(leaks: &LeakDetection) -> usize {
+    leaks.suspected_connections.len().max(leaks.total_suspected as usize)
+}
+
+/// Formats the number of suspects, the highest confidence and the recommendation.
+pub(super) fn summary(leaks: &LeakDetection) -> String {
+    let suspects = count(suspected(leaks), "suspect");
+    format!("{suspects}, highest confidence {} %: {}", leaks.confidence, leaks.recommendation)
+}
+
+/// Lists the suspects with their strongest evidence.
+pub(super) fn suspects(suspects: &[ConnectionMetric]) -> Table {
     let mut table = Table::new([
         number("pid"),
         text("application"),
@@ -58,9 +71,7 @@ fn suspects(page: &mut Page, suspects: &[ConnectionMetric]) {
             suspect.evidence.first().map_or_else(String::new, |evidence| evidence.value.clone()),
         ]);
     }
-    page.blank();
-    page.table(table, MOST_SUSPECTS);
-    through(page, suspects);
+    table
 }
 
 /// Adds the server's own view of suspects that connect through a pooler.
@@ -72,9 +83,7 @@ fn through(page: &mut Page, suspects: &[ConnectionMetric]) {
     page.blank();
     page.paragraph("Known by the pooler; the server shows:");
     for (pid, through) in pooled.iter().take(MOST_SUSPECTS) {
-        let (application, address) = (named(&through.server_application), client(through.server_address.as_deref()));
-        let (pooler, mode) = (&through.pooler, &through.mode);
-        page.item(INDENT, "·", DIM, &format!("pid {pid}: {application} from {address} ({pooler}, {mode} mode)"));
+        page.item(INDENT, "·", DIM, &format!("pid {pid}: {}", server_view(through)));
     }
     page.more(pooled.len().saturating_sub(MOST_SUSPECTS));
 }
@@ -93,12 +102,8 @@ fn excluded(page: &mut Page, excluded: &[ConnectionMetric]) {
     page.more(excluded.len().saturating_sub(MOST_EXCLUDED));
 }
 
-fn groups(page: &mut Page, groups: &[Group]) {
-    if groups.is_empty() {
-        return;
-    }
-    page.blank();
-    page.paragraph("Groups of sessions with the same application, role, database and client:");
+/// Lists the groups of sessions.
+pub(super) fn groups(groups: &[Group]) -> Table {
     let mut table = Table::new([
         text("application"),
         text("role"),
@@ -127,5 +132,5 @@ fn groups(page: &mut Page, groups: &[Group]) {
                 .map_or_else(String::new, |growth| if growth == 0 { "0".into() } else { format!("{growth:+}") }),
         ]);
     }
-    page.table(table, MOST_GROUPS);
+    table
 }

@@ -1,11 +1,11 @@
 //! Section of the pool's state: slots, sessions by state, rates, times, and the owners of sessions.
 
-use archon_pool_contract::report::{Connections, PoolStats, Report, Tally};
+use archon_pool_contract::report::{Capacity, Connections, PoolStats, Report, Tally};
 
 use crate::page::Page;
 use crate::style::DIM;
 use crate::table::{Table, number, text};
-use crate::text::{decimal, duration, measured, named};
+use crate::text::{Fields, decimal, duration, measured, named};
 
 /// Rows of the table of session owners.
 const TOP: usize = 5;
@@ -14,37 +14,44 @@ const BAR: u32 = 20;
 
 /// Adds the action, its time and its duration.
 pub(super) fn headline(page: &mut Page, report: &Report) {
-    page.styled(
-        DIM,
-        &format!("{} at {}, took {}", report.action, report.timestamp, duration(report.analysis_duration)),
-    );
+    page.styled(DIM, &moment(report));
+}
+
+/// Formats the action, its time and its duration.
+pub(super) fn moment(report: &Report) -> String {
+    format!("{} at {}, took {}", report.action, report.timestamp, duration(report.analysis_duration))
 }
 
 /// Adds the section.
 pub(super) fn overview(page: &mut Page, report: &Report) {
     let stats = &report.pool_stats;
     page.title("Pool");
-    page.field("slots", &slots(&stats.connections, report.coverage.hidden));
-    page.field("sessions", &sessions(&stats.connections));
-    page.field("rates", &rates(stats));
-    page.field("times", &times(stats));
+    let capacity = &stats.connections.capacity;
+    let filled = capacity.used.saturating_mul(BAR).checked_div(capacity.usable).unwrap_or(BAR).min(BAR);
+    let bar: String = (0..BAR).map(|cell| if cell < filled { '█' } else { '░' }).collect();
+    page.field("slots", &format!("{} {bar} {}", used(report), total(capacity)));
+    for (name, value) in fields(stats) {
+        page.field(name, &value);
+    }
     holders(page, &stats.connections);
 }
 
-fn slots(connections: &Connections, hidden: u32) -> String {
-    let capacity = &connections.capacity;
-    let filled = (capacity.used * BAR).checked_div(capacity.usable).unwrap_or(BAR).min(BAR);
-    let bar: String = (0..BAR).map(|cell| if cell < filled { '█' } else { '░' }).collect();
+/// Formats the slots in use; hidden processes may hold some that are not counted as clients.
+pub(super) fn used(report: &Report) -> String {
+    let capacity = &report.pool_stats.connections.capacity;
     let percent = f64::from(capacity.used) * 100.0 / f64::from(capacity.usable.max(1));
-    let most = if hidden > 0 { "at most " } else { "" };
-    format!(
-        "{most}{} of {} usable in use ({} %) {bar} {} in all, {} reserved",
-        capacity.used,
-        capacity.usable,
-        decimal(percent),
-        capacity.max,
-        capacity.reserved
-    )
+    let most = if report.coverage.hidden > 0 { "at most " } else { "" };
+    format!("{most}{} of {} usable in use ({} %)", capacity.used, capacity.usable, decimal(percent))
+}
+
+/// Formats the number of slots.
+pub(super) fn total(capacity: &Capacity) -> String {
+    format!("{} in all, {} reserved", capacity.max, capacity.reserved)
+}
+
+/// Describes sessions, rates and times.
+pub(super) fn fields(stats: &PoolStats) -> Fields {
+    vec![("sessions", sessions(&stats.connections)), ("rates", rates(stats)), ("times", times(stats))]
 }
 
 /// Formats the usual states always, and the others unless they are zero.
@@ -92,16 +99,25 @@ fn times(stats: &PoolStats) -> String {
         .join(", ")
 }
 
+/// Lists the owners of sessions: by application, role and database, largest first.
+pub(super) fn rankings(connections: &Connections) -> [(&'static str, &[Tally]); 3] {
+    [
+        ("applications", &connections.by_application),
+        ("roles", &connections.by_role),
+        ("databases", &connections.by_database),
+    ]
+}
+
 /// Adds three rankings side by side; their first lines matter most.
 fn holders(page: &mut Page, connections: &Connections) {
-    let rankings = [&connections.by_application, &connections.by_role, &connections.by_database];
-    let longest = rankings.iter().map(|ranking| ranking.len()).max().unwrap_or(0);
+    let rankings = rankings(connections);
+    let longest = rankings.iter().map(|(_, ranking)| ranking.len()).max().unwrap_or(0);
     if longest == 0 {
         return;
     }
     page.blank();
     if page.is_narrow() {
-        for (name, ranking) in ["applications", "roles", "databases"].into_iter().zip(rankings) {
+        for (name, ranking) in rankings {
             let top = ranking.iter().take(TOP).map(|tally| format!("{} {}", named(&tally.name), tally.count));
             page.field(name, &top.collect::<Vec<_>>().join(", "));
         }
@@ -116,7 +132,7 @@ fn holders(page: &mut Page, connections: &Connections) {
         number("sessions"),
     ]);
     for rank in 0..longest {
-        table.row(rankings.iter().flat_map(|ranking| cells(ranking.get(rank))).collect::<Vec<_>>());
+        table.row(rankings.iter().flat_map(|(_, ranking)| cells(ranking.get(rank))).collect::<Vec<_>>());
     }
     page.table(table, TOP);
 }

@@ -1,10 +1,10 @@
 //! Section of the pooler: its queue, its rates and its pools.
 
-use archon_pool_contract::report::PoolerStats;
+use archon_pool_contract::report::{PoolStatus, PoolerStats};
 
 use crate::page::Page;
 use crate::table::{Table, number, text, word};
-use crate::text::{count, decimal, measured};
+use crate::text::{Fields, count, decimal, measured};
 
 const MOST_POOLS: usize = 10;
 
@@ -12,14 +12,28 @@ const MOST_POOLS: usize = 10;
 pub(super) fn pooler(page: &mut Page, pooler: Option<&PoolerStats>) {
     let Some(pooler) = pooler else { return };
     page.title("Pooler");
-    page.field("program", pooler.version.as_deref().unwrap_or(&pooler.kind));
-    let (clients, servers) = (count(pooler.clients as usize, "client"), count(pooler.servers as usize, "connection"));
-    page.field("connections", &format!("{clients} share {servers} to servers"));
-    page.field("queue", &queue(pooler));
-    page.field("rates", &rates(pooler));
-    if pooler.pools.is_empty() {
-        return;
+    for (name, value) in fields(pooler) {
+        page.field(name, &value);
     }
+    if !pooler.pools.is_empty() {
+        page.blank();
+        page.table(pools(&pooler.pools), MOST_POOLS);
+    }
+}
+
+/// Describes the pooler's program, connections, queue and rates.
+pub(super) fn fields(pooler: &PoolerStats) -> Fields {
+    let (clients, servers) = (count(pooler.clients as usize, "client"), count(pooler.servers as usize, "connection"));
+    vec![
+        ("program", pooler.version.as_ref().unwrap_or(&pooler.kind).clone()),
+        ("connections", format!("{clients} share {servers} to servers")),
+        ("queue", queue(pooler)),
+        ("rates", rates(pooler)),
+    ]
+}
+
+/// Lists the pools, the longest queue first.
+pub(super) fn pools(pools: &[PoolStatus]) -> Table {
     let mut table = Table::new([
         text("database"),
         text("role"),
@@ -30,7 +44,7 @@ pub(super) fn pooler(page: &mut Page, pooler: Option<&PoolerStats>) {
         number("waiting"),
         number("longest"),
     ]);
-    for pool in &pooler.pools {
+    for pool in pools {
         table.row([
             pool.database.clone(),
             pool.role.clone(),
@@ -42,8 +56,7 @@ pub(super) fn pooler(page: &mut Page, pooler: Option<&PoolerStats>) {
             if pool.waiting > 0 { measured(pool.max_wait) } else { String::new() },
         ]);
     }
-    page.blank();
-    page.table(table, MOST_POOLS);
+    table
 }
 
 fn queue(pooler: &PoolerStats) -> String {

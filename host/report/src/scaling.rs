@@ -5,11 +5,18 @@ use std::cmp::Ordering;
 use archon_pool_contract::report::{PoolerStats, Scaling};
 
 use crate::page::Page;
-use crate::text::{count, decimal, measured};
+use crate::text::{Fields, count, decimal, measured};
 
 /// Adds the section.
 pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&PoolerStats>) {
     page.title("Scaling");
+    for (name, value) in fields(scaling, pooler) {
+        page.field(name, &value);
+    }
+}
+
+/// Describes the target size, its reason, and the numbers from which it follows.
+pub(super) fn fields(scaling: &Scaling, pooler: Option<&PoolerStats>) -> Fields {
     let step = match scaling.target_size.cmp(&scaling.current_size) {
         Ordering::Greater => format!("grow from {} to {}", scaling.current_size, scaling.target_size),
         Ordering::Less => format!("shrink from {} to {}", scaling.current_size, scaling.target_size),
@@ -20,18 +27,14 @@ pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&Pooler
     } else {
         format!("through {}", scaling.controller)
     };
-    page.field("size", &format!("{step} ({by})"));
-    page.field("because", &scaling.reason);
-    page.field(
-        "bounds",
-        &format!(
-            "{} to {}, a step at most +{} % or -{} %",
-            scaling.min_size, scaling.max_size, scaling.growth_rate, scaling.shrink_rate
-        ),
+    let bounds = format!(
+        "{} to {}, a step at most +{} % or -{} %",
+        scaling.min_size, scaling.max_size, scaling.growth_rate, scaling.shrink_rate
     );
+    let mut fields = vec![("size", format!("{step} ({by})")), ("because", scaling.reason.clone()), ("bounds", bounds)];
     let demand = &scaling.demand;
     if scaling.controller != "advice" {
-        page.field("queue", &queue(demand.queued, pooler));
+        fields.push(("queue", queue(demand.queued, pooler)));
     }
     let mut line = format!(
         "{} active ({} waiting), {} idle in transaction; peak {} over {}",
@@ -44,15 +47,14 @@ pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&Pooler
     if let Some(mean) = demand.mean_concurrency {
         line.push_str(&format!(", mean {}", decimal(mean)));
     }
-    page.field("demand", &line);
+    fields.push(("demand", line));
     let headroom = &scaling.headroom;
-    page.field(
-        "headroom",
-        &format!(
-            "up to {}: {} usable slots, {} of them taken by others",
-            headroom.available, headroom.usable, headroom.others
-        ),
+    let headroom = format!(
+        "up to {}: {} usable slots, {} of them taken by others",
+        headroom.available, headroom.usable, headroom.others
     );
+    fields.push(("headroom", headroom));
+    fields
 }
 
 /// Describes the clients that wait for a connection of the pool, and their waiting time.

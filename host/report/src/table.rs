@@ -36,6 +36,18 @@ pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
+impl Column {
+    /// Returns the title.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// Returns true for a column of numbers.
+    pub fn is_number(&self) -> bool {
+        self.number
+    }
+}
+
 impl Table {
     /// Creates an empty table.
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
@@ -45,6 +57,16 @@ impl Table {
     /// Adds a row; its cells are in the order of the columns.
     pub fn row(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(cells.into());
+    }
+
+    /// Returns the columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Returns the rows.
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
     }
 
     /// Renders at most `most` rows, and returns the number of rows left out.

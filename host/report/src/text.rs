@@ -8,6 +8,9 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// Names with their values, in order.
+pub(super) type Fields = Vec<(&'static str, String)>;
+
 /// Numbers from here on are shown with an exponent.
 const MANY: f64 = 1e15;
 
@@ -75,6 +78,12 @@ pub(super) fn place(address: Option<&str>, through: Option<&Through>) -> String 
         (Some(address), Some(port)) => format!("{address}:{port}"),
         _ => client(address),
     }
+}
+
+/// Describes the pooler's connection of a session as the server shows it.
+pub(super) fn server_view(through: &Through) -> String {
+    let (application, address) = (named(&through.server_application), client(through.server_address.as_deref()));
+    format!("{application} from {address} ({}, {} mode)", through.pooler, through.mode)
 }
 
 /// Shortens the long states to fit a column.

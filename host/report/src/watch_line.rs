@@ -6,6 +6,7 @@ use archon_pool_contract::fault::Fault;
 use archon_pool_contract::report::{Action, Finding, Report};
 
 use crate::findings::severity;
+use crate::rounds::time_of_day;
 use crate::sanitize;
 use crate::style::{BAD, DIM, GOOD};
 use crate::text::{count, decimal, measured};
@@ -90,9 +91,4 @@ fn verdict(report: &Report) -> String {
         more => format!(" +{more}"),
     };
     format!("{style}{mark}{style:#} {}{more}", worst.id)
-}
-
-/// Returns `07:03:22` of an ISO 8601 time; any other text unchanged.
-pub(super) fn time_of_day(timestamp: &str) -> &str {
-    timestamp.split_once('T').and_then(|(_, time)| time.get(..8)).unwrap_or(timestamp)
 }

@@ -6,10 +6,10 @@
 
 #![expect(clippy::print_stdout, reason = "a demo talks to the person who watches it")]
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 use archon_pool_tests::{Cluster, Session, Workload, until};
@@ -70,6 +70,9 @@ async fn main() -> Result<()> {
     let url = cluster.url("pool_manager", "shop");
     program.show("1. What is wrong?", &url, &["full-analysis"]).await?;
     let suspects = program.suspects(&url).await?;
+    let (page, ticket) = program.reports()?;
+    let report = ["report", "--html", &page, "--markdown", &ticket, "--rounds", "3", "--interval", "2"];
+    program.show("The same as a page to mail, and as text for a ticket", &url, &report).await?;
     program.show("2. What would be ended? (a plan: nothing happens yet)", &url, &["kill-idle"]).await?;
     program.show("3. End it", &url, &["kill-idle", "--apply"]).await?;
     program.show("4. And now?", &url, &["monitor"]).await?;
@@ -86,6 +89,7 @@ async fn main() -> Result<()> {
     println!();
     println!("{suspects} forgotten sessions suspected, {ended} ended (the cap is 60 %);");
     println!("the healthy application did {transactions} transactions meanwhile and noticed nothing.");
+    println!("Open {page} in a browser.");
     Ok(())
 }
 
@@ -121,6 +125,14 @@ impl Program {
         let path = env::current_exe()?.with_file_name("archon-pool");
         ensure!(path.is_file(), "{} is missing: run `cargo build --bin archon-pool`", path.display());
         Ok(Self { path, home: tempfile::tempdir()? })
+    }
+
+    /// Returns the paths of the HTML page and of the Markdown, beside the folder of the program.
+    fn reports(&self) -> Result<(String, String)> {
+        let folder = self.path.ancestors().nth(2).context("the program is in no target folder")?.join("demo");
+        fs::create_dir_all(&folder)?;
+        let path = |name: &str| folder.join(name).display().to_string();
+        Ok((path("report.html"), path("report.md")))
     }
 
     /// Builds a command with this database and no other variables: a demo that ends sessions must not find the

@@ -1,22 +1,25 @@
-//! Measurements of the soak test.
+//! Durations of many calls, and their percentiles.
 
 use std::fmt;
 use std::time::Duration;
 
 /// Durations of calls.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies(Vec<Duration>);
+pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    pub(crate) fn add(&mut self, took: Duration) {
+    /// Adds one.
+    pub fn add(&mut self, took: Duration) {
         self.0.push(took);
     }
 
-    pub(crate) fn join(&mut self, other: Self) {
+    /// Adds those of another part.
+    pub fn join(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    pub(crate) fn p99(&self) -> Duration {
+    /// Returns the duration that 99 of 100 calls did not exceed.
+    pub fn p99(&self) -> Duration {
         self.percentile(99)
     }
 

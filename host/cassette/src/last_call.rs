@@ -1,0 +1,97 @@
+//! Recording of the latest call in memory.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use archon_pool_contract::fault::Fault;
+use archon_pool_core::digest::Digest;
+use archon_pool_core::interceptor::{CallMode, CallRecorder, ImportAnswer, ImportCall, Interceptor};
+use async_trait::async_trait;
+
+use super::format::{Cassette, End, Header};
+use super::normalise::Literals;
+use super::recording::Recording;
+use super::writer;
+
+/// Keeps the latest finished call of a host in memory, as a cassette of one call. Clones share it.
+#[derive(Clone, Default)]
+pub struct LastCall {
+    bytes: Arc<Mutex<Option<Vec<u8>>>>,
+}
+
+impl fmt::Debug for LastCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the latest call")
+    }
+}
+
+impl LastCall {
+    /// Takes the latest call; none before one has ended, and when it could not be recorded.
+    pub fn take(&self) -> Option<Result<Cassette, Fault>> {
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Cassette::read(&bytes))
+    }
+
+    fn keep(&self, bytes: Option<Vec<u8>>) {
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+}
+
+impl Interceptor for LastCall {
+    fn replays(&self) -> bool {
+        false
+    }
+
+    fn begin(&self, component: &str, digest: Digest, function: &str, input: &str) -> Result<CallMode, Fault> {
+        let header = Header::of(component, digest.to_string());
+        // A call is not refused because it cannot be recorded.
+        Ok(match Recording::begin(function, input, Literals::OfSecrets) {
+            Ok(recording) => CallMode::Recording(Box::new(KeptCall { last: self.clone(), header, recording })),
+            Err(_) => CallMode::Off,
+        })
+    }
+}
+
+struct KeptCall {
+    last: LastCall,
+    header: Header,
+    recording: Recording,
+}
+
+#[async_trait]
+impl CallRecorder for KeptCall {
+    fn record(&mut self, call: ImportCall, answer: Result<ImportAnswer, Fault>) {
+        self.recording.note(call, answer);
+    }
+
+    async fn end(self: Box<Self>, result: &Result<String, Fault>) {
+        let mut bytes = Vec::new();
+        let written = writer::header(&mut bytes, &self.header);
+        let lines = self.recording.end(&End::of(result));
+        self.last.keep(written.and(lines).ok().map(|lines| [bytes, lines].concat()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::RUN;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_latest_call_is_a_cassette_of_its_own() {
+        let last = LastCall::default();
+        assert!(last.take().is_none());
+        for input in ["{\"first\":1}", "{\"second\":2}"] {
+            let CallMode::Recording(mut call) = last.begin("it.wasm", Digest::of(b"it"), RUN, input).unwrap() else {
+                panic!("calls are recorded")
+            };
+            call.record(ImportCall::Lookup { name: None }, Ok(ImportAnswer::Handle(7)));
+            call.end(&Ok("{}".to_owned())).await;
+        }
+        let cassette = last.take().expect("a call").expect("a cassette");
+        let [call] = cassette.calls.as_slice() else { panic!("one call") };
+        assert_eq!((call.input.as_str(), call.exchanges.len()), ("{\"second\":2}", 1));
+        assert_eq!(call.end, End::Returned("{}".into()));
+        assert!(last.take().is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! `serve`: rounds over many targets, and their metrics over HTTP.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use archon_pool::components::World;
+use archon_pool::limits::Limits;
+use archon_pool_serve::{Access, PlainIndex, Remarks, RoundSettings, Server, Target, Targets, Tls};
+use serde_json::json;
+
+use super::app::{App, Component};
+use super::args::{Global, LogFormat, Serving};
+use super::error::CliError;
+use super::exit::Exit;
+use super::permissions;
+use super::progress::Progress;
+use super::tape::TapeFlags;
+use super::terminal::Terminal;
+
+/// Limit of a session's waits for locks, unless `--limit` sets it. While a catalogue is locked, each statement of a round
+/// fails after this time, and the session is kept; a round that exceeds its deadline would lose it, and a new login
+/// would wait for the same lock.
+const LOCK_TIMEOUT: (&str, Duration) = ("lock_timeout", Duration::from_millis(250));
+
+/// Name of the target that is watched without a name.
+const DEFAULT: &str = "default";
+
+/// Serves until a signal ends it.
+pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let server = Server {
+        access: access(flags),
+        targets: targets(global, flags)?,
+        applications: flags.applications.into(),
+        remarks: remarks(global),
+        pages: Arc::new(PlainIndex),
+    };
+    let app = {
+        let _progress = Progress::start(terminal, "serve");
+        let policy = permissions::policy(&flags.options.to_json()?, false);
+        App::open(global, Component::BuiltIn(World::Observer), policy, &TapeFlags::default())?
+    };
+    app.print_notes(terminal);
+    let (host, plugin) = app.into_host();
+    let host = if global.limits.iter().any(|(name, _)| name == LOCK_TIMEOUT.0) {
+        host
+    } else {
+        host.with_limits(Limits { lock_timeout: LOCK_TIMEOUT.1, ..host.limits().clone() })
+    };
+    server.run(host, plugin).await?;
+    Ok(Exit::Healthy)
+}
+
+fn access(flags: &Serving) -> Access {
+    let tls = flags.tls_cert.as_ref().zip(flags.tls_key.as_ref());
+    Access {
+        listen: flags.listen,
+        token: flags.token_file.clone(),
+        tls: tls.map(|(certificate, key)| Tls {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: flags.tls_client_ca.clone(),
+        }),
+    }
+}
+
+fn targets(global: &Global, flags: &Serving) -> Result<Targets, CliError> {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let rounds = RoundSettings {
+        interval: seconds(flags.interval),
+        probe_interval: Some(flags.probe_interval).filter(|every| *every > 0).map(seconds),
+        options: flags.options.to_json()?,
+    };
+    Ok(match &flags.targets {
+        Some(path) => Targets::File { path: path.clone(), defaults: rounds },
+        None => {
+            let name = global.credential.clone().unwrap_or_else(|| DEFAULT.to_owned());
+            Targets::One(Box::new(Target { name, credential: global.credential.clone(), rounds }))
+        }
+    })
+}
+
+/// Writes remarks to stderr: lines, or JSON objects with `--log json`.
+fn remarks(global: &Global) -> Remarks {
+    let (as_json, is_quiet) = (global.log == LogFormat::Json, global.quiet);
+    Remarks::new(move |line| {
+        let mut stderr = anstream::stderr().lock();
+        // A stderr that cannot be written to is no reason to end.
+        let _ = if as_json {
+            let time = jiff::Timestamp::now().to_string();
+            writeln!(stderr, "{}", json!({ "timestamp": time, "level": "info", "message": line }))
+        } else if is_quiet {
+            Ok(())
+        } else {
+            writeln!(stderr, "{line}")
+        };
+    })
+}

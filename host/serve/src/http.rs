@@ -1,0 +1,54 @@
+//! The HTTP server: GET of metrics, of the two states and of pages. It changes nothing.
+
+mod connections;
+mod negotiation;
+mod routes;
+
+use std::sync::Arc;
+
+use archon_pool_contract::fault::Fault;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::access::{Access, InForce, Requirements};
+use crate::board::Board;
+use crate::pages::Pages;
+
+/// A running server.
+pub(crate) struct Listening {
+    access: Access,
+    requirements: InForce,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Starts to answer.
+pub(crate) fn start(
+    listener: TcpListener,
+    access: Access,
+    requirements: Requirements,
+    board: Arc<Board>,
+    pages: Arc<dyn Pages>,
+) -> Listening {
+    let requirements = InForce::new(requirements);
+    let routes = routes::routes(board, pages, requirements.clone(), access.is_open());
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(connections::serve(listener, routes, requirements.clone(), stopped));
+    Listening { access, requirements, stop, task }
+}
+
+impl Listening {
+    /// Reads token and certificates again; the earlier ones stay when that fails.
+    pub(crate) fn reload(&self) -> Result<(), Fault> {
+        self.requirements.replace(self.access.read()?);
+        Ok(())
+    }
+
+    /// Ends it: requests that were received are answered.
+    pub(crate) async fn end(self) {
+        self.stop.send_replace(true);
+        // It does not panic; an aborted task is at its end as well.
+        let _ = self.task.await;
+    }
+}

@@ -1,0 +1,99 @@
+//! Connections of clients, bounded in number and in the time that they may take for a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::access::InForce;
+
+/// Connections at the same time; further ones wait in the socket's queue.
+const CONNECTIONS: usize = 128;
+
+/// Time for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// Time for the head of a request, also that of the next one of a kept connection: longer than a usual scrape interval.
+const HEAD: Duration = Duration::from_secs(75);
+
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 16 << 10;
+
+/// Headers of a request.
+const HEADERS: usize = 64;
+
+/// Time to answer requests once the program ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Time to wait after a connection could not be accepted: it is for lack of file descriptors, and trying again at once
+/// would only keep a processor busy.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
+
+/// Accepts connections until `stop` is true.
+pub(super) async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    requirements: InForce,
+    mut stop: watch::Receiver<bool>,
+) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepting = async {
+            // Never closed, so this is no error.
+            let permit = Arc::clone(&free).acquire_owned().await.ok()?;
+            match listener.accept().await {
+                Ok((stream, _)) => Some((stream, permit)),
+                Err(error) => {
+                    tracing::debug!("a connection could not be accepted: {error}");
+                    tokio::time::sleep(AFTER_AN_ERROR).await;
+                    None
+                }
+            }
+        };
+        let accepted = tokio::select! {
+            accepted = accepting => accepted,
+            _ = stop.changed() => break,
+        };
+        let Some((stream, permit)) = accepted else { continue };
+        tokio::spawn(connection(stream, permit, routes.clone(), requirements.clone(), graceful.watcher()));
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(FAREWELL, graceful.shutdown()).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    routes: Router,
+    requirements: InForce,
+    watcher: Watcher,
+) {
+    // An answer is written at once and not in pieces.
+    let _ = stream.set_nodelay(true);
+    match requirements.get().tls {
+        None => answer(stream, routes, watcher).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                answer(stream, routes, watcher).await;
+            }
+        }
+    }
+    drop(permit);
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, routes: Router, watcher: Watcher) {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("a connection ended: {error}");
+    }
+}

@@ -1,0 +1,137 @@
+//! Paths, and the check of each request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::negotiation::format;
+use crate::access::InForce;
+use crate::board::{Board, NotReady};
+use crate::pages::Pages;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const CSP: HeaderName = HeaderName::from_static("content-security-policy");
+
+/// Scripts, and anything from another address, are forbidden.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+
+#[derive(Clone)]
+struct Context {
+    board: Arc<Board>,
+    pages: Arc<dyn Pages>,
+    requirements: InForce,
+    /// True if nothing is required: then a name of another host is refused.
+    is_open: bool,
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    target: Option<String>,
+}
+
+/// Creates the routes. The two states need no token: they reveal nothing, and probes of an orchestrator have none.
+pub(super) fn routes(board: Arc<Board>, pages: Arc<dyn Pages>, requirements: InForce, is_open: bool) -> Router {
+    let context = Context { board, pages, requirements, is_open };
+    let guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/", get(index))
+        .route("/t/{name}", get(target))
+        .layer(middleware::from_fn_with_state(context.clone(), guard));
+    guarded.route("/-/healthy", get(healthy)).route("/-/ready", get(ready)).with_state(context)
+}
+
+async fn metrics(State(context): State<Context>, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+    let format = format(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
+    let rendered = match &wanted.target {
+        None => context.board.render(format).map(Some),
+        Some(name) => context.board.render_one(name, format),
+    };
+    match rendered {
+        Ok(Some(text)) => ([(CONTENT_TYPE, format.content_type())], text).into_response(),
+        Ok(None) => plain(StatusCode::NOT_FOUND, "there is no such target"),
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"),
+    }
+}
+
+async fn index(State(context): State<Context>) -> Response {
+    html(context.pages.index(&context.board.targets()))
+}
+
+async fn target(State(context): State<Context>, Path(name): Path<String>) -> Response {
+    let page = context.board.target(&name).and_then(|status| context.pages.target(&status));
+    page.map_or_else(|| plain(StatusCode::NOT_FOUND, "there is no such page"), html)
+}
+
+async fn healthy() -> Response {
+    plain(StatusCode::OK, "healthy")
+}
+
+async fn ready(State(context): State<Context>) -> Response {
+    match context.board.ready() {
+        Ok(()) => plain(StatusCode::OK, "ready"),
+        Err(NotReady::Stopping) => plain(StatusCode::SERVICE_UNAVAILABLE, "ending"),
+        Err(NotReady::Waiting { without_round, targets }) => {
+            let text = format!("{without_round} of {targets} targets have not ended their first round");
+            plain(StatusCode::SERVICE_UNAVAILABLE, &text)
+        }
+    }
+}
+
+/// Admits requests with the token. Without any requirement, the name in `Host` must be this machine's: a page of
+/// another site could otherwise read the answers under a name that it lets point here.
+async fn guard(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if context.is_open && !headers.get(HOST).is_some_and(is_local) {
+        return plain(StatusCode::MISDIRECTED_REQUEST, "use an IP address or localhost as the host's name");
+    }
+    if !context.requirements.get().admits(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)) {
+        let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+        return (challenge, plain(StatusCode::UNAUTHORIZED, "a token is required")).into_response();
+    }
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn is_local(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+}
+
+fn plain(status: StatusCode, text: &str) -> Response {
+    (status, [(CONTENT_TYPE, TEXT)], format!("{text}\n")).into_response()
+}
+
+fn html(page: String) -> Response {
+    ([(CONTENT_TYPE, HTML), (CSP, POLICY)], Body::from(page)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_address_or_localhost_is_local() {
+        for local in ["localhost", "localhost:9788", "127.0.0.1:9788", "[::1]:9788", "[::1]", "10.0.0.1"] {
+            assert!(is_local(&HeaderValue::from_static(local)), "{local}");
+        }
+        for other in ["", "evil.example", "evil.example:9788", "localhost.evil.example", "127.0.0.1.evil.example:1"] {
+            assert!(!is_local(&HeaderValue::from_static(other)), "{other}");
+        }
+    }
+}

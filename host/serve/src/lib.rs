@@ -1,0 +1,33 @@
+//! `archon-pool serve`: rounds over many targets, and their metrics for Prometheus.
+//!
+//! A scrape queries no database: it renders the last report of each target from memory. Each target has one kept
+//! session, and one round at a time.
+//!
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod backoff;
+mod board;
+mod fleet;
+mod histogram;
+mod http;
+mod lifecycle;
+pub mod metrics;
+mod pages;
+mod progress;
+mod remarks;
+mod round;
+mod rounds;
+mod server;
+mod shown;
+mod status;
+mod systemd;
+mod targets;
+
+pub use self::access::{Access, Tls};
+pub use self::backoff::pause;
+pub use self::pages::{Pages, PlainIndex};
+pub use self::remarks::Remarks;
+pub use self::server::Server;
+pub use self::status::TargetStatus;
+pub use self::targets::{RoundSettings, Target, Targets};

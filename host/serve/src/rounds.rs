@@ -1,0 +1,116 @@
+//! The rounds of one target: one at a time, until the program ends or the target is removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archon_pool_contract::fault::Fault;
+use archon_pool_core::host::Host;
+use archon_pool_core::plugin::Plugin;
+use archon_pool_report as render;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::backoff::pause;
+use crate::board::Board;
+use crate::progress;
+use crate::remarks::Remarks;
+use crate::round::round;
+use crate::status::TargetStatus;
+use crate::targets::Target;
+
+/// Time that a round may still take once the program is to end.
+const LAST_ROUND: Duration = Duration::from_secs(5);
+
+/// Time beyond its deadline that a round may take to close its session, on a busy machine as well.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// Values that all targets share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    /// Without a session of its own: each target keeps one.
+    pub(crate) host: Host,
+    pub(crate) plugin: Arc<Plugin>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) remarks: Remarks,
+    /// Applications with a series of their own.
+    pub(crate) applications: usize,
+}
+
+/// Makes rounds until `stop` is true, or its sender is dropped, which ends a running round as well. The kept session is closed at the end.
+pub(crate) async fn rounds(shared: Shared, target: Target, first_after: Duration, mut stop: watch::Receiver<bool>) {
+    let Shared { host, plugin, board, remarks, applications } = shared;
+    let host = host.keep_session();
+    let mut carry: Option<Value> = None;
+    let mut last_probe: Option<Instant> = None;
+    let mut due = Instant::now() + first_after;
+    let expected_by = |due: Instant| due + host.limits().deadline + SLACK;
+    // A target whose settings changed keeps its counters.
+    let mut status = match board.target(&target.name) {
+        Some(before) => TargetStatus { expected_by: expected_by(due), ..(*before).clone() },
+        None => TargetStatus::new(&target.name, expected_by(due)),
+    };
+    board.set(status.clone());
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => {}
+            _ = stopped(&mut stop) => return,
+        }
+        let started = Instant::now();
+        let probe_is_due = |every: Duration| last_probe.is_none_or(|last| last + every <= started);
+        // A target in trouble is not asked for more connections.
+        let probes = status.failures == 0 && target.rounds.probe_interval.is_some_and(probe_is_due);
+        if probes {
+            last_probe = Some(started);
+        }
+        let ended = {
+            let mut round = std::pin::pin!(round(&host, &plugin, &target, probes, &mut carry));
+            tokio::select! {
+                ended = &mut round => ended,
+                stop = stopped(&mut stop) => {
+                    if stop == Stop::Finishing {
+                        // Its result is of no interest. It is dropped with its session if it takes longer.
+                        let _ = tokio::time::timeout(LAST_ROUND, round).await;
+                    }
+                    return;
+                }
+            }
+        };
+        remark(&remarks, &status, ended.outcome.as_ref().err());
+        status = progress::after(&status, ended, applications);
+        // After a slow round the next one is delayed: catching up would only add load.
+        due = (started + pause(target.rounds.interval, status.failures)).max(Instant::now());
+        status.expected_by = expected_by(due);
+        board.set(status.clone());
+    }
+}
+
+/// Manner in which rounds end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// The program ends: a running round may finish.
+    Finishing,
+    /// The target was removed or replaced: a running round is dropped with its session.
+    Now,
+}
+
+/// Waits until the rounds are to end.
+async fn stopped(stop: &mut watch::Receiver<bool>) -> Stop {
+    match stop.wait_for(|stop| *stop).await {
+        Ok(_) => Stop::Finishing,
+        Err(_) => Stop::Now,
+    }
+}
+
+/// Reports a target that becomes unreachable or reachable, and no repetition of it.
+fn remark(remarks: &Remarks, before: &TargetStatus, fault: Option<&Fault>) {
+    let name = &before.name;
+    match fault {
+        Some(fault) if before.fault.as_ref().map(|fault| &fault.kind) != Some(&fault.kind) => {
+            let (message, kind) = (render::sanitize::line(&fault.message), render::sanitize::line(&fault.kind));
+            remarks.say(&format!("target {name}: {message} ({kind})"));
+        }
+        None if before.up == Some(false) => remarks.say(&format!("target {name}: answers again")),
+        _ => {}
+    }
+}

@@ -1,0 +1,136 @@
+//! The files in `deploy/`: valid, and about metrics that exist.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use archon_pool_tests::{Cluster, Monitoring, PgBouncer, Serving, until};
+use serde_json::Value;
+
+use super::{promtool, rounds};
+use crate::actions::{OPERATOR, create_roles_and_table};
+
+/// Folder of the shipped files.
+pub(super) fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/cli/deploy")
+}
+
+fn shipped(name: &str) -> Result<String> {
+    Ok(std::fs::read_to_string(deploy().join(name))?)
+}
+
+/// Returns all names of our metrics in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    // The crate's name in an address is none.
+    let lines = text.lines().filter(|line| !line.contains("runbook_url"));
+    let words = lines.flat_map(|line| line.split(|letter| !word(letter)));
+    words.filter(|word| word.starts_with("archon_pool_")).map(str::to_owned).collect()
+}
+
+/// Returns every expression of the dashboard.
+fn expressions(dashboard: &Value) -> Vec<String> {
+    match dashboard {
+        Value::Object(fields) => {
+            let own = fields.get("expr").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(fields.values().flat_map(expressions)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(expressions).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Starts the program on a server with every kind of trouble that has a metric.
+async fn everything() -> Result<(Cluster, PgBouncer, Serving)> {
+    let flags = ["--interval", "1", "--probe-interval", "1", "--idle-in-transaction-timeout-ms", "1000"];
+    let cluster = Cluster::start().await?;
+    create_roles_and_table(&cluster).await?;
+    let pooler = PgBouncer::before(&cluster).users(&["app"]).start().await?;
+    let environment =
+        [("DATABASE_URL", &*cluster.url(OPERATOR, "postgres")), ("PGBOUNCER_URL", &*pooler.console_url())];
+    let serving = Serving::start(&flags, &environment).await?;
+    rounds(&serving, "default", 3.0).await?;
+    Ok((cluster, pooler, serving))
+}
+
+#[tokio::test]
+async fn the_rules_and_the_configuration_pass_promtool() -> Result<()> {
+    let path = |name: &str| deploy().join(name).display().to_string();
+    promtool(&["check", "rules", &path("alerts.yaml")], String::new()).await?;
+    promtool(&["check", "config", &path("prometheus.yml")], String::new()).await?;
+    promtool(&["test", "rules", &path("alerts.test.yaml")], String::new()).await?;
+    let (alerts, cases) = (shipped("alerts.yaml")?, shipped("alerts.test.yaml")?);
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/serve/README.md"))?;
+    for name in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        for case in ["fires", "stays silent"] {
+            ensure!(cases.contains(&format!("- name: {name} {case}\n")), "no case in which {name} {case}");
+        }
+        ensure!(alerts.contains(&format!("/#{}\n", name.to_lowercase())), "{name} has no runbook");
+        ensure!(readme.contains(&format!("\n### {name}\n")), "README.md says nothing about {name}");
+    }
+    ensure!(alerts.matches("- alert: ").count() == alerts.matches("for: ").count(), "each alert has a `for`");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_metric_of_the_alerts_and_the_dashboard_is_in_a_real_scrape() -> Result<()> {
+    let (cluster, _pooler, serving) = everything().await?;
+    let _open = cluster.app("app", "cron").idle_in_transaction("SELECT 1").await?;
+    let finding = r#"archon_pool_finding{target="default",id="idle-in-transaction",severity="warning"}"#;
+    serving.shows(finding, 1.0).await?;
+    let scraped = names(&serving.scrape().await?);
+    let dashboard = shipped("dashboard.json")?;
+    for (file, text) in [("alerts.yaml", shipped("alerts.yaml")?), ("dashboard.json", dashboard)] {
+        let missing: Vec<_> = names(&text).difference(&scraped).cloned().collect();
+        ensure!(missing.is_empty(), "{file} has metrics that no scrape has: {missing:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_expression_of_the_dashboard_is_one_for_prometheus() -> Result<()> {
+    let (_cluster, _pooler, serving) = everything().await?;
+    let monitoring = Monitoring::start(&deploy(), serving.port(), &[(": 15s", ": 1s")]).await?;
+    until("it is scraped", async || Ok(!monitoring.query("archon_pool_up == 1").await?.is_empty())).await?;
+    ensure!(monitoring.scrape_error().await?.is_none(), "{:?}", monitoring.scrape_error().await?);
+    let dashboard: Value = serde_json::from_str(&shipped("dashboard.json")?)?;
+    ensure!(dashboard.get("__inputs").is_none(), "a provisioned dashboard has no inputs");
+    let expressions = expressions(&dashboard);
+    ensure!(expressions.len() > 30, "{}", expressions.len());
+    for expression in expressions {
+        let asked = expression.replace("$target", ".*").replace("$__rate_interval", "1m");
+        monitoring.query(&asked).await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_panels_of_the_dashboard_do_not_overlap() -> Result<()> {
+    let dashboard: Value = serde_json::from_str(&shipped("dashboard.json")?)?;
+    let mut taken = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().into_iter().flatten() {
+        let at = |name: &str| panel["gridPos"][name].as_u64().unwrap_or_default();
+        for (x, y) in (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y))) {
+            ensure!(taken.insert((x, y)) && x < 24, "{} overlaps another panel", panel["title"]);
+        }
+        ensure!(ids.insert(panel["id"].as_u64()), "{} has the id of another panel", panel["title"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_flags_of_the_units_are_those_of_the_program() -> Result<()> {
+    let help =
+        std::process::Command::new(archon_pool_tests::binaries::archon_pool()?).args(["serve", "--help"]).output()?;
+    let help = String::from_utf8(help.stdout)?;
+    for name in ["archon-pool.service", "kubernetes.yaml", "Containerfile", "prometheus.yml"] {
+        let text = shipped(name)?;
+        let lines = text.lines().filter(|line| line.contains("serve") || line.contains("args:"));
+        for flag in lines.flat_map(str::split_whitespace).filter_map(|word| word.strip_prefix("--")) {
+            let flag = flag.trim_matches([',', '`', ':', ']']);
+            ensure!(help.contains(&format!("--{flag}")), "{name} has --{flag}");
+        }
+    }
+    Ok(())
+}
