@@ -64,7 +64,7 @@ def _record(name: str, schema: Schema) -> str:
     if there and perhaps:
         # NotRequired is not in Python 3.9.
         base = f"_{name}"
-        return _class(base, "TypedDict", there, f"What every {name} has.") + _class(
+        return _class(base, "TypedDict", there, f"Required fields of {name}.") + _class(
             name, f"{base}, total=False", perhaps, schema.get("description", "")
         )
     bases = "TypedDict" if there else "TypedDict, total=False"

@@ -20,6 +20,7 @@ pub mod rule;
 pub mod rules;
 pub mod session_history;
 pub mod statements;
+pub mod stops;
 pub mod use_time;
 
 use std::collections::BTreeMap;

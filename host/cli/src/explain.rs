@@ -11,7 +11,7 @@ use archon_pool_report::explanation::{Look, explanation};
 use tokio::time::MissedTickBehavior;
 
 use super::app::{App, Component};
-use super::args::{Explaining, Global};
+use super::args::{Explaining, Global, Reading};
 use super::carry::Carry;
 use super::error::CliError;
 use super::exit::Exit;
@@ -27,13 +27,14 @@ const REPLAY: Duration = Duration::from_millis(1);
 /// Takes the looks and prints the page, or each answer as JSON. The exit status reports findings if the session is a
 /// suspect.
 pub(crate) async fn explain(global: &Global, flags: &Explaining, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    let mut options = flags.options.to_json()?;
+    let Reading { memory, tape, options } = &flags.reading;
+    let mut options = options.to_json()?;
     options.insert("explain".into(), vec![flags.pid].into());
-    let replays = flags.tape.replays();
-    let mut carry = Carry::load(flags.memory.carry.as_deref())?.only_read(replays);
+    let replays = tape.replays();
+    let mut carry = Carry::load(memory.carry.as_deref())?.only_read(replays);
     let progress = Progress::start(terminal, "explain");
     let policy = permissions::policy(&options, false);
-    let app = App::open(global, Component::BuiltIn(World::Observer), policy, &flags.tape)?.keeping();
+    let app = App::open(global, Component::BuiltIn(World::Observer), policy, tape)?.keeping();
     let pace = if replays { REPLAY } else { Duration::from_secs(flags.interval.into()) };
     let mut ticks = tokio::time::interval(pace);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -18,8 +18,9 @@ use super::parts::{Part, Parts};
 use super::peer_clients::{self, Habits, PeerClients};
 use super::pool_key::PoolKey;
 use super::remembered::Remembered;
-use super::session_history::{RETURN_GRACE_MICROS, SessionHistory, TOGETHER_MICROS};
+use super::session_history::{RETURN_GRACE_MICROS, SessionHistory};
 use super::statements::{LastStatement, Statements};
+use super::stops::Stops;
 use super::use_time;
 
 /// A usual idle age rests on at least this many earlier calls.
@@ -75,10 +76,8 @@ pub struct Group<'a> {
     pub longest_rest_ms: u64,
     /// Number of its sessions that are in use or were used within `idleTimeoutMs`.
     pub in_rotation: usize,
-    /// Times since which its idle sessions have been idle, sorted, microseconds.
-    stops: Vec<i64>,
-    /// Number of idle sessions that worked while they were observed, and of the different times at which they stopped.
-    pub stopped_workers: (usize, usize),
+    /// Times at which its idle sessions stopped.
+    pub stops: Stops,
     /// True if any of its sessions was in use for longer than a moment.
     pub worked: bool,
     /// Time at which any of its sessions last did something, microseconds.
@@ -199,7 +198,7 @@ fn learn_peers(groups: &mut [Group<'_>], now: i64, options: &Options) {
     let mut named: Vec<&mut Group<'_>> = groups.iter_mut().filter(|group| group.is_whole).collect();
     let clients: Vec<_> = named.iter().map(|group| (group.key, group.habits())).collect();
     let peers = peer_clients::learn(&clients, now, options);
-    for (group, (_, peers)) in named.iter_mut().zip(peers) {
+    for (group, peers) in named.iter_mut().zip(peers) {
         group.peers = peers;
     }
 }
@@ -260,9 +259,14 @@ impl<'a> Group<'a> {
         }
         let rests = self.history.sessions.iter().flatten().map(|session| session.longest_rest_ms);
         self.longest_rest_ms = rests.max().unwrap_or(0);
-        self.stops = idle.clone().filter_map(|member| member.state_change).collect();
-        self.stops.sort_unstable();
-        self.stopped_workers = self.count_stops();
+        let observed = self.members.iter().zip(self.history.sessions.iter().flatten());
+        let workers = observed.filter(|(member, seen)| member.state() == State::Idle && seen.returns > 0);
+        self.stops = Stops::of(
+            idle.clone().filter_map(|member| member.state_change).collect(),
+            workers.filter_map(|(member, _)| member.state_change).collect(),
+            self.occasion,
+            micros(self.longest_rest_ms),
+        );
         let rotates = |member: &&&Backend| match member.state() {
             State::Idle => member.idle_ms(now) <= options.idle_timeout_ms,
             state => state == State::Active,
@@ -329,22 +333,6 @@ impl<'a> Group<'a> {
             usual_idle: self.usual_idle_ms,
             growth: self.growth(),
         }
-    }
-
-    /// Counts the idle sessions that worked, and the different times at which they stopped.
-    fn count_stops(&self) -> (usize, usize) {
-        let worked =
-            |(member, observed): &(&&Backend, &ObservedSession)| member.state() == State::Idle && observed.returns > 0;
-        let observed = self.members.iter().zip(self.history.sessions.iter().flatten());
-        let mut stops: Vec<i64> = observed.filter(worked).filter_map(|(member, _)| member.state_change).collect();
-        stops.sort_unstable();
-        // The last sessions of a pool that hands out in turn stop within one turn.
-        let spread = stops.first().zip(stops.last()).map_or(0, |(first, last)| last.saturating_sub(*first));
-        if spread <= micros(self.longest_rest_ms).saturating_mul(2) {
-            return (stops.len(), 1);
-        }
-        let apart = self.occasion.max(TOGETHER_MICROS);
-        (stops.len(), stops.chunk_by(|one, next| next.saturating_sub(*one) <= apart).count())
     }
 
     fn habits(&self) -> Habits {
@@ -414,14 +402,6 @@ impl<'a> Group<'a> {
         let from = self.starts.partition_point(|&other| other < start.saturating_sub(FILL_MICROS));
         let to = self.starts.partition_point(|&other| other <= start.saturating_add(FILL_MICROS));
         to - from
-    }
-
-    /// Number of other sessions that have been idle since the same time.
-    pub fn stopped_with(&self, member: &Backend) -> usize {
-        let Some(since) = member.state_change else { return 0 };
-        let from = self.stops.partition_point(|&stop| stop < since.saturating_sub(TOGETHER_MICROS));
-        let to = self.stops.partition_point(|&stop| stop <= since.saturating_add(TOGETHER_MICROS));
-        (to - from).saturating_sub(1)
     }
 
     /// Number of idle sessions that the group grew past and that ended like this one.

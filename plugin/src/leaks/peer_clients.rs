@@ -68,8 +68,8 @@ struct Application {
     silences_ms: [u64; 2],
 }
 
-/// Computes, for each client, the activity of the others of its application.
-pub fn learn<'a>(clients: &[(PoolKey<'a>, Habits)], now: i64, options: &Options) -> Vec<(PoolKey<'a>, PeerClients)> {
+/// Computes, for each client in their order, the activity of the others of its application.
+pub fn learn(clients: &[(PoolKey<'_>, Habits)], now: i64, options: &Options) -> Vec<PeerClients> {
     let limit = micros(options.idle_timeout_ms);
     let times = Times { now, recent: now.saturating_sub(limit), together: limit / TOGETHER_IN_THE_THRESHOLD };
     let mut applications = Map::<(&str, &str, &str), Application>::default();
@@ -87,11 +87,10 @@ pub fn learn<'a>(clients: &[(PoolKey<'a>, Habits)], now: i64, options: &Options)
         application.firsts.sort_unstable();
         application.firsts_of_busy.sort_unstable();
     }
-    let beside = |&(client, habits): &(PoolKey<'a>, Habits)| {
-        let application = applications.get(&application(&client))?;
-        Some((client, application.beside(&habits, times)))
+    let beside = |(client, habits): &(PoolKey<'_>, Habits)| {
+        applications.get(&application(client)).map_or_else(PeerClients::default, |all| all.beside(habits, times))
     };
-    clients.iter().filter_map(beside).collect()
+    clients.iter().map(beside).collect()
 }
 
 /// Key of the application of a client.
@@ -144,7 +143,7 @@ mod tests {
     }
 
     fn learnt(clients: &[(PoolKey<'static>, Habits)]) -> Vec<PeerClients> {
-        learn(clients, NOW, &Options::default()).into_iter().map(|(_, peers)| peers).collect()
+        learn(clients, NOW, &Options::default())
     }
 
     #[test]

@@ -67,6 +67,6 @@ impl<'m> Remembered<'m> {
             .flat_map(|group| group.history.sessions.iter().flatten())
             .map(|session| session.idle_ms.unwrap_or(0));
         let left = self.sessions.values().filter_map(of_these).collect();
-        Some((Continued { at: self.at, history, left, silence_ms: rests.min().unwrap_or(0) }, largest))
+        Some((Continued { history, left, silence_ms: rests.min().unwrap_or(0) }, largest))
     }
 }

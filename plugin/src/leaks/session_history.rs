@@ -67,8 +67,6 @@ pub type Known<'m> = Option<(usize, &'m ObservedSession)>;
 /// Groups of the previous call that a group continues.
 #[derive(Debug)]
 pub struct Continued<'m> {
-    /// Time of the previous call, microseconds.
-    pub at: i64,
     /// Events so far.
     pub history: SessionHistory,
     /// Sessions of these that have left.
@@ -101,10 +99,10 @@ impl SessionHistory {
         };
         let mut next = continued.history.clone();
         next.looks = next.looks.saturating_add(1);
-        let added = next.count_changes(continued, &changes, now);
+        let added = next.count_changes(continued, &changes, elapsed_ms(at, now));
         next.count_returns(continued, members, &changes, statements);
-        let came = Came::of(continued.at, members, &changes, added);
-        let returned = Returned::of(continued.at, &changes);
+        let came = Came::of(at, members, &changes, added);
+        let returned = Returned::of(at, &changes);
         for ((member, session), change) in members.iter().zip(&mut sessions).zip(&changes) {
             came.note_at(member, session, now);
             if *change == Change::Rested {
@@ -148,13 +146,12 @@ impl SessionHistory {
         }
     }
 
-    /// Counts sessions that came and left, and returns the number of those that replaced none.
-    fn count_changes(&mut self, continued: &Continued<'_>, changes: &[Change], now: i64) -> u32 {
+    /// Counts sessions that came and left in so many milliseconds, and returns the number of those that replaced none.
+    fn count_changes(&mut self, continued: &Continued<'_>, changes: &[Change], elapsed: u64) -> u32 {
         let opened = number(changes.iter().filter(|change| **change == Change::New).count());
         let added = opened.saturating_sub(number(continued.left.len()));
         self.opened = self.opened.saturating_add(opened);
         self.added = self.added.saturating_add(added);
-        let elapsed = elapsed_ms(continued.at, now);
         for left in &continued.left {
             self.closed = self.closed.saturating_add(1);
             self.oldest_closed_ms = self.oldest_closed_ms.max(left.age_ms.saturating_add(elapsed));

@@ -1,4 +1,4 @@
-//! The time for which a session was in use.
+//! The time for which a session was in use, and for which it rested.
 
 use archon_pool_contract::snapshot::Backend;
 
@@ -6,6 +6,9 @@ use super::statements::LastStatement;
 
 /// A session whose last use ended this soon after it was established was used once, microseconds.
 pub const USED_ONCE_MICROS: i64 = 2_000_000;
+
+/// A rest or a silence below this is taken for this, milliseconds.
+pub const SHORTEST_REST_MS: u64 = 1_000;
 
 /// Time for which a session was in use, microseconds; none for a pooler's session, which is opened for any client.
 pub fn used_for(backend: &Backend) -> Option<i64> {

@@ -37,21 +37,23 @@ pub struct Phases {
 impl Phases {
     /// Adds a session: for each look, in their order, its phase, the truth, and whether it was a suspect.
     pub fn add_session(&mut self, looks: &[(Phase, Truth, bool)]) {
-        let of = |phase: Phase| looks.iter().copied().filter(move |look| look.0 == phase);
+        let all = || looks.iter().map(|&(_, truth, suspect)| (truth, suspect));
+        let of = |phase: Phase| looks.iter().filter(move |look| look.0 == phase).map(|look| (look.1, look.2));
         self.early.add(counts(of(Phase::Early)));
         self.later.add(counts(of(Phase::Later)));
-        self.all.add(counts(looks.iter().copied()));
+        self.all.add(counts(all()));
     }
 }
 
-/// Counts a session once as innocent and once as lost, as far as it was seen so.
-pub fn counts(looks: impl Iterator<Item = (Phase, Truth, bool)> + Clone) -> Counts {
+/// Counts a session once as innocent and once as lost, as far as it was seen so: for each look, in their order, the truth
+/// and whether it was a suspect.
+pub fn counts(looks: impl Iterator<Item = (Truth, bool)> + Clone) -> Counts {
     let mut counts = Counts::default();
-    let mut innocent = looks.clone().filter(|look| look.1 == Truth::Innocent).map(|look| look.2).peekable();
+    let mut innocent = looks.clone().filter(|look| look.0 == Truth::Innocent).map(|look| look.1).peekable();
     if innocent.peek().is_some() {
         counts.add(Counts::of(false, innocent.any(|suspect| suspect)));
     }
-    if let Some((.., suspect)) = looks.filter(|look| matches!(look.1, Truth::Leaked(_))).last() {
+    if let Some((_, suspect)) = looks.filter(|look| matches!(look.0, Truth::Leaked(_))).last() {
         counts.add(Counts::of(true, suspect));
     }
     counts

@@ -85,7 +85,7 @@ impl RecordedScore {
         for seen in sessions.values() {
             let part = seen.iter().rev().find_map(|(_, verdict)| verdict.part).map(|part| &recording.parts[part]);
             let looks: Vec<_> = seen.iter().map(|(phase, verdict)| (*phase, verdict.truth, verdict.suspect)).collect();
-            let counts = phases::counts(looks.iter().copied());
+            let counts = phases::counts(looks.iter().map(|&(_, truth, suspect)| (truth, suspect)));
             self.all.add(counts);
             let pooler = String::from("(pooler)");
             let keys = part.map_or([pooler.clone(), pooler.clone(), pooler], |part| {

@@ -15,7 +15,7 @@ use crate::case::Case;
 use crate::classify::{Classification, ClassifiedLook, Truth, classify};
 use crate::kinds::Kind;
 use crate::look::Harm;
-use crate::phases::{Phase, Phases};
+use crate::phases::{self, Phase, Phases};
 use crate::sim::Sid;
 
 /// Sessions by classification and truth.
@@ -208,23 +208,14 @@ impl Scorer {
     }
 
     fn count_session(&mut self, case: &Case, seen: &[(&ClassifiedLook, &Classification)]) {
-        let is = |wanted: fn(Truth) -> bool| {
-            let classifications = seen
-                .iter()
-                .filter(move |(_, classification)| classification.seen.visible && wanted(classification.truth));
-            classifications.copied().collect::<Vec<_>>()
-        };
-        let innocent = is(|truth| truth == Truth::Innocent);
-        let ripe = is(|truth| matches!(truth, Truth::Leaked(_)));
+        let visible: Vec<_> = seen.iter().copied().filter(|(_, classification)| classification.seen.visible).collect();
+        let is_ripe = |(_, seen): &&(&ClassifiedLook, &Classification)| matches!(seen.truth, Truth::Leaked(_));
+        let ripe: Vec<_> = visible.iter().filter(is_ripe).copied().collect();
         for (n, rule) in RULES.iter().enumerate() {
             let suspects =
                 |&(look, classification): &(&ClassifiedLook, &Classification)| (rule.suspects)(look, classification);
-            if !innocent.is_empty() {
-                self.count(case, n, seen[0].1.seen.part, Counts::of(false, innocent.iter().any(suspects)));
-            }
-            if let Some(last) = ripe.last() {
-                self.count(case, n, seen[0].1.seen.part, Counts::of(true, suspects(last)));
-            }
+            let looks = visible.iter().map(|look| (look.1.truth, suspects(look)));
+            self.count(case, n, seen[0].1.seen.part, phases::counts(looks));
             let first = ripe.iter().position(suspects);
             if let Some(looks) = first
                 && let Truth::Leaked(since) = ripe[looks].1.truth

@@ -31,7 +31,7 @@ class Action(TypedDict):
 
 
 class _ActionTarget(TypedDict):
-    """What every ActionTarget has."""
+    """Required fields of ActionTarget."""
 
     application: str
     """Application name."""
@@ -104,7 +104,7 @@ class Check(TypedDict):
 
 
 class _ConnectionMetric(TypedDict):
-    """What every ConnectionMetric has."""
+    """Required fields of ConnectionMetric."""
 
     application: str
     """Application name."""
@@ -209,7 +209,7 @@ class Connections(TypedDict):
 
 
 class _Coverage(TypedDict):
-    """What every Coverage has."""
+    """Required fields of Coverage."""
 
     complete: bool
     """True when nothing was hidden."""
@@ -232,7 +232,7 @@ class Coverage(_Coverage, total=False):
 
 
 class _Demand(TypedDict):
-    """What every Demand has."""
+    """Required fields of Demand."""
 
     active: int
     """Sessions executing now."""
@@ -296,7 +296,7 @@ class Explanation(TypedDict):
 
 
 class _Fault(TypedDict):
-    """What every Fault has."""
+    """Required fields of Fault."""
 
     kind: str
     """Kind of error; see [`kind`]."""
@@ -333,7 +333,7 @@ class Filter(TypedDict, total=False):
 
 
 class _Finding(TypedDict):
-    """What every Finding has."""
+    """Required fields of Finding."""
 
     evidence: list[str]
     """The measured value."""
@@ -356,7 +356,7 @@ class Finding(_Finding, total=False):
 
 
 class _Fix(TypedDict):
-    """What every Fix has."""
+    """Required fields of Fix."""
 
     by: str
     """Executor: `you` (the connected role), `administrator`, or `application` for code."""
@@ -373,7 +373,7 @@ class Fix(_Fix, total=False):
 
 
 class _Group(TypedDict):
-    """What every Group has."""
+    """Required fields of Group."""
 
     application: str
     """Application name; where its sessions have several, `*` stands for what varies."""
@@ -424,7 +424,7 @@ class Headroom(TypedDict):
 
 
 class _HealthSummary(TypedDict):
-    """What every HealthSummary has."""
+    """Required fields of HealthSummary."""
 
     checks: list[Check]
     """The sessions that are not healthy, broken ones first. Healthy ones are counted only."""
@@ -453,7 +453,7 @@ class HealthSummary(_HealthSummary, total=False):
 
 
 class _LeakDetection(TypedDict):
-    """What every LeakDetection has."""
+    """Required fields of LeakDetection."""
 
     confidence: int
     """The highest confidence among all scored sessions, 0–100."""
@@ -541,7 +541,7 @@ class Options(TypedDict, total=False):
 
 
 class _PoolStats(TypedDict):
-    """What every PoolStats has."""
+    """Required fields of PoolStats."""
 
     connections: Connections
     """Client sessions by state."""
@@ -561,7 +561,7 @@ class PoolStats(_PoolStats, total=False):
 
 
 class _PoolStatus(TypedDict):
-    """What every PoolStatus has."""
+    """Required fields of PoolStatus."""
 
     active: int
     """Server connections in use by a client."""
@@ -593,7 +593,7 @@ class PoolStatus(_PoolStatus, total=False):
 
 
 class _PoolerStats(TypedDict):
-    """What every PoolerStats has."""
+    """Required fields of PoolerStats."""
 
     clients: int
     """Applications' connections to it."""
@@ -731,7 +731,7 @@ class Tally(TypedDict):
 
 
 class _Through(TypedDict):
-    """What every Through has."""
+    """Required fields of Through."""
 
     mode: str
     """The pool's mode: `session`, `transaction` or `statement`."""
@@ -754,7 +754,7 @@ class Through(_Through, total=False):
 
 
 class _ThroughClient(TypedDict):
-    """What every ThroughClient has."""
+    """Required fields of ThroughClient."""
 
     port: int
     """Its port at the pooler."""
@@ -822,7 +822,7 @@ class SkillInput(TypedDict, total=False):
 
 
 class _SkillOutput(TypedDict):
-    """What every SkillOutput has."""
+    """Required fields of SkillOutput."""
 
     duration: int
     """Server time from the first to the last answer, milliseconds; 0 when no server answered."""

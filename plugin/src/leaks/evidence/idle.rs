@@ -9,7 +9,7 @@ use crate::clock::{counted, span};
 use super::super::groups::{Group, Groups, SEVERAL};
 use super::super::rule::Rule;
 use super::super::statements::LastStatement;
-use super::super::use_time::{USED_ONCE_MICROS, is_set_up_only, used_briefly, used_for};
+use super::super::use_time::{SHORTEST_REST_MS, USED_ONCE_MICROS, is_set_up_only, used_briefly, used_for};
 use super::piece::{Piece, doublings, piece};
 use super::trust::Trust;
 use super::{rotation, silence, succession};
@@ -46,8 +46,6 @@ pub(crate) const RESTS_TOO_LONG: Rule =
 pub(crate) const IDLE_BEYOND_THRESHOLD: Rule =
     Rule { id: "idle-beyond-threshold", weight: 0.0, explanation: "it has not been used for long" };
 
-/// A rest below this is taken for this, milliseconds.
-const SHORTEST_NORM_MS: u64 = 1_000;
 /// It gets less sure until its use lasted this many times longer, in powers of ten.
 const USED_ONCE_FADES: f64 = 1.2;
 /// From so many sessions or occasions on, there is no more doubt.
@@ -65,13 +63,15 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
     let statement = groups.last_statement(backend);
     found.extend(used_once(backend, idle, statement, options));
     let Some(group) = groups.of_backend(backend) else { return found };
+    let brief_use = brief_use_repeats(backend, group);
     // Not of a pool that is made anew and forgotten again and again.
-    if group.worked && is_set_up_only(backend, statement) && brief_use_repeats(backend, group).is_none() {
+    if group.worked && is_set_up_only(backend, statement) && brief_use.is_none() {
         found.push(piece(&NEVER_USED, 1.0, "it was set up, and ran nothing of an application".to_owned()));
     }
     let trust = Trust::of(backend, now, group, options);
     if trust.share > 0.0 {
         let mut comparisons = comparisons(backend, now, idle, statement, group, options);
+        comparisons.extend(brief_use);
         trust.apply(&mut comparisons);
         // Of a pool that another one succeeded all sessions stopped together.
         let is_succeeded = comparisons.iter().any(|piece| succession::RULES.contains(&piece.rule));
@@ -99,7 +99,6 @@ fn comparisons(
     found.extend(same_code_path(backend, statement, group));
     found.extend(not_cleaned(statement, group));
     found.extend(opened_alone(backend, idle, statement, group, options));
-    found.extend(brief_use_repeats(backend, group));
     found.extend(succession::find(backend, now, group, options));
     found.extend(silence::find(now, group, options));
     found.extend(rotation::find(backend, now, idle, is_set_up_only(backend, statement), group, options));
@@ -126,7 +125,7 @@ fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
 fn never_so_long(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
     let history = &group.history;
     let worked = used_for(backend)? > group.occasion;
-    let limit = history.longest_return_ms.max(SHORTEST_NORM_MS).saturating_mul(2);
+    let limit = history.longest_return_ms.max(SHORTEST_REST_MS).saturating_mul(2);
     (worked && history.returns >= HABIT && idle_ms > limit).then(|| {
         let value = format!(
             "idle for {}, the longest rest of its group was {} in {}",
@@ -140,7 +139,7 @@ fn never_so_long(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Option<P
 
 fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
     let history = &group.history;
-    let (age, of_idle) = (backend.age_ms(now)?, history.longest_idle_closed_ms.max(SHORTEST_NORM_MS));
+    let (age, of_idle) = (backend.age_ms(now)?, history.longest_idle_closed_ms.max(SHORTEST_REST_MS));
     let outlasts = |value: u64, closed: u64| value as f64 / (closed.max(1) as f64 * 1.5);
     // The age of a pooler's connection says nothing about the client that has it.
     let by_age = if backend.through.is_some() { f64::MAX } else { outlasts(age, history.oldest_closed_ms) };
@@ -182,9 +181,10 @@ fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Gro
 
 /// A pool that is made for a request, used once and forgotten leaves as many sessions each time, whatever they ran last.
 fn brief_use_repeats(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+    let start = backend.backend_start.filter(|_| backend.through.is_none())?;
     // Processes with one session each open one after another, too.
-    let by_size = if group.opened_with(backend.backend_start?) > 1 { 1.0 } else { 0.5 };
-    let others = group.cohorts.brief_like(backend.backend_start.filter(|_| backend.through.is_none())?);
+    let by_size = if group.opened_with(start) > 1 { 1.0 } else { 0.5 };
+    let others = group.cohorts.brief_like(start);
     (others > 0).then(|| {
         let value = format!("as many were opened at {} and used once", counted(others, "other time"));
         piece(&BRIEF_USE_REPEATS, growing(others as f64) * by_size, value)

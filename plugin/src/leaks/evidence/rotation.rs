@@ -5,14 +5,14 @@
 //! sessions began to rest together, when demand fell, and longer rests than theirs do not end.
 
 use archon_pool_contract::params::Options;
-use archon_pool_contract::snapshot::Backend;
+use archon_pool_contract::snapshot::{Backend, elapsed_ms};
 
 use crate::clock::{counted, span};
 
 use super::super::groups::Group;
 use super::super::observed_session::ObservedSession;
 use super::super::rule::Rule;
-use super::super::use_time::used_briefly;
+use super::super::use_time::{SHORTEST_REST_MS, used_briefly};
 use super::piece::{Piece, piece};
 
 pub(crate) const OUT_OF_ROTATION: Rule = Rule {
@@ -32,8 +32,6 @@ pub(crate) const STOPPED_TOGETHER: Rule =
 pub(crate) const RESTS_LIKE_OTHERS: Rule =
     Rule { id: "rests-like-others", weight: -1.1, explanation: "its group was used again after rests as long as this" };
 
-/// A rest below this is taken for this, milliseconds.
-const SHORTEST_REST_MS: u64 = 1_000;
 /// A rest is unusual from this many times the longest one that ended, and fully so from `SURELY_UNUSUAL` times.
 const UNUSUAL: f64 = 1.2;
 const SURELY_UNUSUAL: f64 = 4.0;
@@ -56,7 +54,7 @@ pub(super) fn find(
     options: &Options,
 ) -> Vec<Piece> {
     let mut found = Vec::new();
-    let together = group.stopped_with(backend);
+    let together = group.stops.with(backend);
     // A pool that replaces its sessions adds new ones behind those that rest already.
     if let Some(observed) = group.observed(backend.pid).filter(|_| !is_set_up_only) {
         found.extend(out_of_rotation(observed, idle_ms, together, group));
@@ -71,7 +69,7 @@ pub(super) fn against(backend: &Backend, idle_ms: u64, is_succeeded: bool, group
     let mut found = Vec::new();
     // Sessions that were used once stopped together when they were opened together.
     if !is_succeeded && used_briefly(backend).is_none() {
-        found.extend(stopped_together(group.stopped_with(backend), group));
+        found.extend(stopped_together(group.stops.with(backend), group));
     }
     found.extend(rests_like_others(idle_ms, group));
     found
@@ -122,8 +120,8 @@ fn used_no_more(observed: &ObservedSession, idle_ms: u64, together: usize, group
 
 /// A group whose sessions stopped one after another, and that was never silent for so long.
 fn one_by_one(now: i64, group: &Group<'_>, options: &Options) -> Option<Piece> {
-    let silent_ms = archon_pool_contract::snapshot::elapsed_ms(group.last_use, now);
-    let (worked, stops) = group.stopped_workers;
+    let silent_ms = elapsed_ms(group.last_use, now);
+    let (worked, stops) = (group.stops.workers, group.stops.of_workers);
     (silent_ms > options.idle_timeout_ms && worked >= SEVERAL_WORKED && stops > 1).then(|| {
         let longest = group.history.longest_silence_ms.max(group.longest_rest_ms).max(SHORTEST_REST_MS);
         let unusual = ((silent_ms as f64 / longest as f64).log2() / 4.0).clamp(0.0, 1.0);
@@ -160,7 +158,7 @@ mod tests {
 
     const MINUTE: i64 = 60;
 
-    /// Evidence for each session with its strength at the last of several looks, one every five minutes; each session was
+    /// Evidence for each session at the last of several looks, one every five minutes; each session was
     /// last used so many minutes before a look.
     fn observed(looks: &[&[(i32, i64)]]) -> Vec<(i32, Vec<&'static str>)> {
         let mut carry = None;

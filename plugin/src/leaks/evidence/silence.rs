@@ -10,6 +10,7 @@ use crate::clock::{counted, span};
 
 use super::super::groups::{Group, SEVERAL};
 use super::super::rule::Rule;
+use super::super::use_time::SHORTEST_REST_MS;
 use super::piece::{Piece, doublings, piece};
 
 pub(crate) const SILENT_AMONG_OTHERS: Rule =
@@ -21,8 +22,6 @@ pub(crate) const TAKEN_OVER: Rule =
 pub(crate) const CLIENT_FELL_SILENT: Rule =
     Rule { id: "client-fell-silent", weight: 9.0, explanation: "its application goes on elsewhere without it" };
 
-/// A silence below this is taken for this, milliseconds.
-const SHORTEST_SILENCE_MS: u64 = 1_000;
 /// Fully unusual: so many doublings of the longest silence of the others.
 const UNHEARD_OF: f64 = 4.0;
 /// Certainty at the first look, which shows the present rests of the others and none that ended.
@@ -85,7 +84,7 @@ fn cut_off(silent_since_then: usize, unusual: f64) -> Option<Piece> {
 
 /// Degree to which a silence is unusual among the clients of its application, 0–1.
 fn unusual(silent_ms: u64, now: i64, group: &Group<'_>) -> f64 {
-    let longest = group.peers.longest_silence_ms.max(SHORTEST_SILENCE_MS);
+    let longest = group.peers.longest_silence_ms.max(SHORTEST_REST_MS);
     let times = silent_ms.max(1) as f64 / longest as f64;
     let observed = (elapsed_ms(group.history.since, now) as f64 / silent_ms.max(1) as f64).min(1.0);
     (times.log2() / UNHEARD_OF).clamp(0.0, 1.0) * (AT_FIRST + (1.0 - AT_FIRST) * observed)
