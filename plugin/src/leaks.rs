@@ -12,6 +12,7 @@ pub mod explain;
 pub mod groups;
 pub mod judged;
 pub mod observed_session;
+pub mod opening_order;
 pub mod parts;
 pub mod peer_clients;
 pub mod pool_key;

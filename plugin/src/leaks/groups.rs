@@ -14,6 +14,7 @@ use crate::numbers::number;
 
 use super::cohorts::{Cohorts, FILL_MICROS, Use};
 use super::observed_session::ObservedSession;
+use super::opening_order::OpeningOrder;
 use super::parts::{Part, Parts};
 use super::peer_clients::{self, Habits, PeerClients};
 use super::pool_key::PoolKey;
@@ -78,6 +79,8 @@ pub struct Group<'a> {
     pub in_rotation: usize,
     /// Times at which its idle sessions stopped.
     pub stops: Stops,
+    /// Uses of its sessions in the order in which they were opened.
+    pub opening_order: OpeningOrder,
     /// True if any of its sessions was in use for longer than a moment.
     pub worked: bool,
     /// Time at which any of its sessions last did something, microseconds.
@@ -260,10 +263,13 @@ impl<'a> Group<'a> {
         let rests = self.history.sessions.iter().flatten().map(|session| session.longest_rest_ms);
         self.longest_rest_ms = rests.max().unwrap_or(0);
         let observed = self.members.iter().zip(self.history.sessions.iter().flatten());
-        let workers = observed.filter(|(member, seen)| member.state() == State::Idle && seen.returns > 0);
+        let workers = observed.filter(|(_, seen)| seen.returns > 0).map(|(member, _)| member);
+        let used_again = |member: &&Backend| Some((member.backend_start?, last_use(member)?));
+        self.opening_order = OpeningOrder::of(workers.clone().filter_map(used_again).collect());
+        let idle_workers = workers.filter(|member| member.state() == State::Idle);
         self.stops = Stops::of(
             idle.clone().filter_map(|member| member.state_change).collect(),
-            workers.filter_map(|(member, _)| member.state_change).collect(),
+            idle_workers.filter_map(|member| member.state_change).collect(),
             self.occasion,
             micros(self.longest_rest_ms),
         );

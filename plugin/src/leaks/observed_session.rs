@@ -74,6 +74,11 @@ impl ObservedSession {
         }
     }
 
+    /// Returns true if sessions that had rested for longer and for less were used again, and this one not.
+    pub fn is_out_of_rotation(&self) -> bool {
+        self.longer_rested > 0 && self.shorter_rested > 0
+    }
+
     /// Its numbers in the order of the carry.
     fn numbers(&self) -> [u64; NUMBERS] {
         [

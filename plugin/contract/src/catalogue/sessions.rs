@@ -65,23 +65,34 @@ WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_datab
 /// Owners of temporary objects: schema `pg_temp_N` belongs to the backend with id N, and a temporary replication slot
 /// goes with its session.
 ///
-/// Before PostgreSQL 16 the statistics functions count live backends instead, so that a backend's
-/// number is at most its id: every session that could be the one is named. Objects belong to the role that was set when
-/// they were made, or to the owner of a SECURITY DEFINER function. Rather one session too many left alone than one ended
-/// that owns something.
+/// Before PostgreSQL 16 the statistics functions number the live backends in the order of their ids, without gaps. The
+/// number of gaps below a backend is its id minus its number, and does not fall from one backend to the next, so that
+/// the ids of backends that hold locks (`pg_locks.virtualtransaction`, our own among them) bound those of all others.
+/// Every session that could be the owner is named. Objects belong to the role that was set when they were made, or to
+/// the owner of a SECURITY DEFINER function. Rather one session too many left alone than one ended that owns something.
 pub const TEMP_OBJECTS: Entry = Entry {
     id: "temp-objects",
     purpose: "sessions that own temporary objects",
     sql: "\
-SELECT /* archon-pool */ DISTINCT a.pid::bigint AS pid
-FROM pg_catalog.pg_stat_get_backend_idset() AS i(n)
-JOIN pg_catalog.pg_stat_activity a ON a.pid = pg_catalog.pg_stat_get_backend_pid(i.n)
+WITH /* archon-pool */ b AS (
+  SELECT i.n, i.pid,
+         i.n + coalesce(pg_catalog.max(l.id - i.n) OVER (ORDER BY i.n), 0) AS least,
+         i.n + pg_catalog.min(l.id - i.n) OVER (ORDER BY i.n DESC) AS most
+  FROM (SELECT s.n, pg_catalog.pg_stat_get_backend_pid(s.n) AS pid
+        FROM pg_catalog.pg_stat_get_backend_idset() AS s(n)) i
+  LEFT JOIN (SELECT DISTINCT k.pid, pg_catalog.split_part(k.virtualtransaction, '/', 1)::integer AS id
+             FROM pg_catalog.pg_locks k
+             WHERE pg_catalog.current_setting('server_version_num')::integer < 160000) l
+    ON l.pid = i.pid AND l.id >= i.n)
+SELECT DISTINCT a.pid::bigint AS pid
+FROM b
+JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid
 JOIN (SELECT DISTINCT pg_catalog.\"substring\"(s.nspname::text, '^pg_temp_([0-9]+)$')::integer AS id, c.relowner
       FROM pg_catalog.pg_namespace s JOIN pg_catalog.pg_class c ON c.relnamespace = s.oid
       WHERE s.nspname ~ '^pg_temp_[0-9]+$') t
   ON CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000
-       THEN i.n = t.id
-       ELSE i.n <= t.id AND a.datname = pg_catalog.current_database()
+       THEN b.n = t.id
+       ELSE t.id >= b.least AND (b.most IS NULL OR t.id <= b.most) AND a.datname = pg_catalog.current_database()
          AND (pg_catalog.pg_has_role(a.usesysid, t.relowner, 'MEMBER')
               OR (EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.prosecdef AND p.proowner = t.relowner)
                   AND EXISTS (SELECT FROM pg_catalog.pg_proc p

@@ -17,31 +17,31 @@ use super::{rotation, silence, succession};
 pub(crate) const NOT_CLEANED_UP: Rule =
     Rule { id: "not-cleaned-up", weight: 9.0, explanation: "its pool cleans up what comes back: this one did not" };
 pub(crate) const NONE_RETURNS: Rule =
-    Rule { id: "none-returns", weight: 4.6, explanation: "its group opens sessions and never comes back to one" };
+    Rule { id: "none-returns", weight: 2.9, explanation: "its group opens sessions and never comes back to one" };
 pub(crate) const SAME_CODE_PATH: Rule =
-    Rule { id: "same-code-path", weight: 2.8, explanation: "they were all left behind by one code path" };
+    Rule { id: "same-code-path", weight: 2.2, explanation: "they were all left behind by one code path" };
 pub(crate) const OUTLIVED_ITS_GROUP: Rule =
-    Rule { id: "outlived-its-group", weight: 4.1, explanation: "its group closes sessions, but not this one" };
+    Rule { id: "outlived-its-group", weight: 4.9, explanation: "its group closes sessions, but not this one" };
 pub(crate) const PASSED_OVER: Rule = Rule {
     id: "passed-over",
-    weight: 5.0,
+    weight: 5.5,
     explanation: "a pool that still had it would have used it instead of opening another",
 };
 pub(crate) const USED_ONCE: Rule =
-    Rule { id: "used-once", weight: 0.6, explanation: "it was opened for one use and not used since" };
+    Rule { id: "used-once", weight: 0.4, explanation: "it was opened for one use and not used since" };
 pub(crate) const OPENED_ALONE: Rule = Rule {
     id: "opened-alone",
-    weight: 0.3,
+    weight: 1.0,
     explanation: "it was opened when something needed it, not when a pool filled itself",
 };
 pub(crate) const FOLLOWED_BY_ITS_LIKE: Rule =
-    Rule { id: "followed-by-its-like", weight: 9.0, explanation: "whatever opens these leaves them behind" };
+    Rule { id: "followed-by-its-like", weight: 1.0, explanation: "whatever opens these leaves them behind" };
 pub(crate) const BRIEF_USE_REPEATS: Rule =
     Rule { id: "brief-use-repeats", weight: 9.0, explanation: "its group opens sessions for one use and leaves them" };
 pub(crate) const NEVER_USED: Rule =
-    Rule { id: "never-used", weight: -3.9, explanation: "it was set up and not used since, as a reserve is" };
+    Rule { id: "never-used", weight: -5.6, explanation: "it was set up and not used since, as a reserve is" };
 pub(crate) const RESTS_TOO_LONG: Rule =
-    Rule { id: "rests-too-long", weight: 0.5, explanation: "no session of its group rested for so long" };
+    Rule { id: "rests-too-long", weight: 0.1, explanation: "no session of its group rested for so long" };
 /// Reported only: idle time alone is no evidence.
 pub(crate) const IDLE_BEYOND_THRESHOLD: Rule =
     Rule { id: "idle-beyond-threshold", weight: 0.0, explanation: "it has not been used for long" };
@@ -56,6 +56,11 @@ const HABIT: u32 = 3;
 const SELDOM_CLEANED: f64 = 0.3;
 /// One that cleans up this share does so with all that comes back.
 const MOSTLY_CLEANED: f64 = 0.8;
+/// Evidence of this strength's reciprocal for the loss of its whole pool outweighs that a session was never used.
+const LOST_WITH_POOL: f64 = 3.0;
+/// Part of the weight that growth has for a session that rests no longer than others of its group did.
+const LIKE_OTHERS: f64 = 0.6;
+
 /// All evidence for one idle session that is beyond the threshold.
 pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Groups<'_>) -> Vec<Piece> {
     let idle = backend.idle_ms(now);
@@ -65,18 +70,26 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
     let Some(group) = groups.of_backend(backend) else { return found };
     let brief_use = brief_use_repeats(backend, group);
     // Not of a pool that is made anew and forgotten again and again.
-    if group.worked && is_set_up_only(backend, statement) && brief_use.is_none() {
-        found.push(piece(&NEVER_USED, 1.0, "it was set up, and ran nothing of an application".to_owned()));
-    }
+    let may_be_reserve = group.worked && is_set_up_only(backend, statement) && brief_use.is_none();
+    let mut reserve = f64::from(u8::from(may_be_reserve));
     let trust = Trust::of(backend, now, group, options);
     if trust.share > 0.0 {
         let mut comparisons = comparisons(backend, now, idle, statement, group, options);
         comparisons.extend(brief_use);
         trust.apply(&mut comparisons);
+        let of = |rules: &[&Rule]| -> f64 {
+            comparisons.iter().filter(|piece| rules.contains(&piece.rule)).map(|piece| piece.strength).sum()
+        };
         // Of a pool that another one succeeded all sessions stopped together.
-        let is_succeeded = comparisons.iter().any(|piece| succession::RULES.contains(&piece.rule));
+        let succeeded = of(&succession::RULES);
+        let is_succeeded = succeeded > 0.0;
+        // A pool that is lost as a whole is lost with its reserve.
+        reserve *= (1.0 - LOST_WITH_POOL * (succeeded + of(&silence::RULES))).max(0.0);
         found.extend(comparisons);
         found.extend(rotation::against(backend, idle, is_succeeded, group));
+    }
+    if reserve > 0.0 {
+        found.push(piece(&NEVER_USED, reserve, "it was set up, and ran nothing of an application".to_owned()));
     }
     found
 }
@@ -93,8 +106,9 @@ fn comparisons(
     let mut found = Vec::new();
     found.extend(never_so_long(backend, idle, group));
     found.extend(outlived(backend, now, idle, group));
-    found.extend(passed_over(backend, group));
-    found.extend(followed_by_its_like(backend, statement, group));
+    let unlike = unlike_others(idle, group);
+    found.extend(passed_over(backend, unlike, group));
+    found.extend(followed_by_its_like(backend, statement, unlike, group));
     found.extend(none_returns(group));
     found.extend(same_code_path(backend, statement, group));
     found.extend(not_cleaned(statement, group));
@@ -113,6 +127,13 @@ fn growing(number: f64) -> f64 {
 /// Certainty that a session is not beyond the threshold by chance, 0.5–1: many rest for a little longer and go on.
 fn no_accident(idle_ms: u64, options: &Options) -> f64 {
     (0.5 + (idle_ms as f64 / options.idle_timeout_ms.max(1) as f64).log2()).clamp(0.5, 1.0)
+}
+
+/// Degree to which a rest is longer than those that ended, 0.6–1: programs that share a name and an address open
+/// sessions while others of them rest.
+fn unlike_others(idle_ms: u64, group: &Group<'_>) -> f64 {
+    let times = idle_ms as f64 / group.longest_rest_ms.max(SHORTEST_REST_MS) as f64;
+    (LIKE_OTHERS + (1.0 - LIKE_OTHERS) * times.log2() / 2.0).clamp(LIKE_OTHERS, 1.0)
 }
 
 fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
@@ -168,14 +189,14 @@ fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options:
 }
 
 /// Sessions that were opened later and ended in the same way come from the same code.
-fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
+fn followed_by_its_like(backend: &Backend, statement: LastStatement, unlike: f64, group: &Group<'_>) -> Option<Piece> {
     let passed = group.observed(backend.pid).filter(|_| !is_set_up_only(backend, statement))?.passed;
     let alike = passed.min(group.came_alike(backend, statement));
     (alike > 0).then(|| {
         let value = format!("{} came after it and ended like it", counted(alike as usize, "session"));
         // Programs that share a name and an address, one session each, follow each other as well, and use theirs for long.
         let by_use = if used_briefly(backend).is_some() { 1.0 } else { 0.35 };
-        piece(&FOLLOWED_BY_ITS_LIKE, growing(f64::from(alike)) * by_use, value)
+        piece(&FOLLOWED_BY_ITS_LIKE, growing(f64::from(alike)) * by_use * unlike, value)
     })
 }
 
@@ -202,7 +223,7 @@ fn none_returns(group: &Group<'_>) -> Option<Piece> {
 
 /// A pool opens a session when none is free. Before the first look it is not known how many of the new sessions
 /// replaced others; the usual share is taken from the looks since.
-fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+fn passed_over(backend: &Backend, unlike: f64, group: &Group<'_>) -> Option<Piece> {
     let before = group.occasions_before(backend);
     let since = group.observed(backend.pid).map_or(0, |observed| observed.occasions);
     let occasions = before.saturating_add(since);
@@ -215,7 +236,7 @@ fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
             value = format!("{value}; {} of {} seen to come replaced none", history.added, history.opened);
         }
         let strength = growing(f64::from(before) * unexplained + f64::from(since)) * group.joined_after(backend);
-        piece(&PASSED_OVER, strength, value)
+        piece(&PASSED_OVER, strength * unlike, value)
     })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A pool hands out the session that was returned last, or the one that was returned first, or any. Under each rule
 //! one that rests while both longer and shorter rests of others end is not in the pool. A reserve rests, too, but its
-//! sessions began to rest together, when demand fell, and longer rests than theirs do not end.
+//! sessions began to rest together, when demand fell, and longer rests than theirs do not end. A pool that looks for a
+//! free session in the order of opening uses the last ones in bursts only: there only the use of a later one counts.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, elapsed_ms};
@@ -21,19 +22,20 @@ pub(crate) const OUT_OF_ROTATION: Rule = Rule {
     explanation: "others that had rested for longer, and for less, were used again: a pool that has it would have used it",
 };
 pub(crate) const USED_NO_MORE: Rule =
-    Rule { id: "used-no-more", weight: 3.4, explanation: "it was used regularly, and its group goes on without it" };
+    Rule { id: "used-no-more", weight: 6.9, explanation: "it was used regularly, and its group goes on without it" };
 pub(crate) const ONE_BY_ONE: Rule = Rule {
     id: "one-by-one",
-    weight: 9.0,
+    weight: 7.5,
     explanation: "its group stopped session by session, and is silent: a pool that has lost all of them",
 };
 pub(crate) const STOPPED_TOGETHER: Rule =
-    Rule { id: "stopped-together", weight: -4.4, explanation: "others stopped with it, as after a burst" };
+    Rule { id: "stopped-together", weight: -4.6, explanation: "others stopped with it, as after a burst" };
 pub(crate) const RESTS_LIKE_OTHERS: Rule =
-    Rule { id: "rests-like-others", weight: -1.1, explanation: "its group was used again after rests as long as this" };
+    Rule { id: "rests-like-others", weight: -1.4, explanation: "its group was used again after rests as long as this" };
 
-/// A rest is unusual from this many times the longest one that ended, and fully so from `SURELY_UNUSUAL` times.
+/// A rest of less than this many times the longest one that ended is none that is unusual.
 const UNUSUAL: f64 = 1.2;
+/// Log-odds from which on a rest is surely unusual, if rests were distributed exponentially.
 const SURELY_UNUSUAL: f64 = 4.0;
 /// So many looks or returns leave little doubt.
 const OFTEN: f64 = 3.0;
@@ -41,6 +43,8 @@ const OFTEN: f64 = 3.0;
 const MANY_TOGETHER: f64 = 7.0;
 /// Sessions of people and of workers stop one by one, too, and rest for not much longer than before.
 const BY_CHANCE: f64 = 0.2;
+/// Part of the weight that is left where no session that was opened later was used since.
+const PERHAPS_LAST_IN_ORDER: f64 = 0.4;
 /// A group that stopped session by session has had so many that worked.
 const SEVERAL_WORKED: usize = 3;
 
@@ -57,7 +61,7 @@ pub(super) fn find(
     let together = group.stops.with(backend);
     // A pool that replaces its sessions adds new ones behind those that rest already.
     if let Some(observed) = group.observed(backend.pid).filter(|_| !is_set_up_only) {
-        found.extend(out_of_rotation(observed, idle_ms, together, group));
+        found.extend(out_of_rotation(backend, observed, idle_ms, together, group));
         found.extend(used_no_more(observed, idle_ms, together, group));
     }
     found.extend(one_by_one(now, group, options).filter(|piece| piece.strength > 0.0));
@@ -75,10 +79,11 @@ pub(super) fn against(backend: &Backend, idle_ms: u64, is_succeeded: bool, group
     found
 }
 
-/// Degree to which a rest is longer than the longest one of the group that ended, 0–1.
+/// Degree to which a rest is longer than the longest one of the group that ended, 0–1: the more of them were seen, the
+/// less often the next one is longer by chance.
 fn unusual(idle_ms: u64, group: &Group<'_>) -> f64 {
     let times = idle_ms as f64 / group.longest_rest_ms.max(SHORTEST_REST_MS) as f64;
-    ((times / UNUSUAL).log2() / (SURELY_UNUSUAL / UNUSUAL).log2()).clamp(0.0, 1.0)
+    ((times - 1.0) * f64::from(group.history.returns).ln_1p() / SURELY_UNUSUAL).clamp(0.0, 1.0)
 }
 
 /// Grows with a number of observations, 0–1.
@@ -86,16 +91,26 @@ fn often(number: u32) -> f64 {
     (f64::from(number) / OFTEN).min(1.0)
 }
 
-fn out_of_rotation(observed: &ObservedSession, idle_ms: u64, together: usize, group: &Group<'_>) -> Option<Piece> {
+fn out_of_rotation(
+    backend: &Backend,
+    observed: &ObservedSession,
+    idle_ms: u64,
+    together: usize,
+    group: &Group<'_>,
+) -> Option<Piece> {
     let unusual = unusual(idle_ms, group);
-    (observed.longer_rested > 0 && observed.shorter_rested > 0 && unusual > 0.0).then(|| {
+    (observed.is_out_of_rotation() && unusual > 0.0).then(|| {
         let value = format!(
             "idle for {}; on {} one was used again that had rested for longer, and none rested for more than {}",
             span(idle_ms),
             counted(observed.longer_rested as usize, "look"),
             span(group.longest_rest_ms)
         );
-        let strength = (0.5 + 0.5 * often(observed.longer_rested)) * unusual / (1.0 + together as f64 / 2.0);
+        let in_order = if group.opening_order.later_one_was_used_since(backend) { 1.0 } else { PERHAPS_LAST_IN_ORDER };
+        let alone = 1.0 / (1.0 + together as f64 / 2.0);
+        // Seen often, it outweighs other doubts.
+        let seen = 0.75 * (1.0 + often(observed.longer_rested));
+        let strength = seen * unusual * in_order * alone;
         piece(&OUT_OF_ROTATION, strength, value)
     })
 }
@@ -113,7 +128,8 @@ fn used_no_more(observed: &ObservedSession, idle_ms: u64, together: usize, group
         let others = 0.4 + 0.6 * ((group.in_rotation as f64 - 1.0) / 2.0).clamp(0.0, 1.0);
         // Without a longer rest that ended, demand may have fallen: the session returned last goes out first.
         let passed_over = if observed.longer_rested > 0 { 1.0 } else { 0.6 };
-        let strength = often(observed.returns) * passed_over * unusual * others / (1.0 + together as f64 / 2.0);
+        let alone = 1.0 / (1.0 + together as f64 / 2.0);
+        let strength = often(observed.returns) * passed_over * unusual * others * alone;
         piece(&USED_NO_MORE, strength, value)
     })
 }

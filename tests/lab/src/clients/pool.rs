@@ -20,6 +20,8 @@ pub enum Order {
     Fifo,
     /// Random session.
     Random,
+    /// First session in the order in which they were opened.
+    Opened,
 }
 
 /// Configuration of a pool.
@@ -142,7 +144,11 @@ impl Pool {
         let taken = match self.settings.order {
             Order::Lifo => self.idle.pop_back(),
             Order::Fifo => self.idle.pop_front(),
-            Order::Random if self.idle.is_empty() => None,
+            Order::Random | Order::Opened if self.idle.is_empty() => None,
+            Order::Opened => {
+                let first = self.idle.iter().enumerate().min_by_key(|(_, sid)| **sid)?;
+                self.idle.remove(first.0)
+            }
             Order::Random => {
                 let at = world.random.count(0, self.idle.len() - 1);
                 self.idle.remove(at)

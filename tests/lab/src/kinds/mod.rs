@@ -94,6 +94,7 @@ pub const ALL: &[Kind] = &[
     Kind::innocent("warm-pool", "last in, first out, larger than it needs to be", pools::warm),
     Kind::innocent("minimum-idle", "kept ready, replaced after half an hour", pools::minimum_idle),
     Kind::innocent("fifo-pool", "lent in turn", pools::fifo),
+    Kind::innocent("fixed-order", "searched from the first session on, with bursts", pools::fixed_order),
     Kind::innocent("lifetime-rotation", "replaced one by one", pools::rotation),
     Kind::innocent("idle-timeout", "opened on demand, closed when idle", pools::idle_timeout),
     Kind::innocent("keepalive", "kept alive by statements", pools::keepalive).held_out(),

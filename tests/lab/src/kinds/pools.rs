@@ -67,6 +67,28 @@ pub fn fifo(builder: &mut CaseBuilder) {
     start(builder, settings, traffic);
 }
 
+/// Pools that look for a free session in the order of opening, with bursts that use the last ones.
+pub fn fixed_order(builder: &mut CaseBuilder) {
+    let size = builder.random.count(4, 20);
+    let mut settings = random_options(builder, Settings::sized(size, size));
+    settings.order = Order::Opened;
+    let mut traffic = Traffic::steady(builder.rate(0.05, 1.0));
+    for _ in 0..builder.random.count(2, 8) {
+        let from = builder.during(0.0, 1.0);
+        let lasts = builder.random.whole(5, 60) * SECOND;
+        let factor = builder.random.between(5.0, 40.0) / traffic.rate.max(0.05);
+        traffic = traffic.with_rate_factor(from, from + lasts, factor);
+    }
+    let mut paths = builder.paths();
+    let slower = builder.random.magnitude(1.0, 20.0);
+    for path in &mut paths {
+        path.work.ms *= slower;
+    }
+    let client = Rc::new(builder.client());
+    let begin = builder.begin;
+    builder.add(Pool::new(client, settings, traffic, paths).event(begin, Event::Starts));
+}
+
 /// Pools of any order whose sessions are replaced one by one.
 pub fn rotation(builder: &mut CaseBuilder) {
     let size = builder.random.count(4, 30);
