@@ -14,6 +14,7 @@ mod http;
 mod lifecycle;
 pub mod metrics;
 mod pages;
+mod posted;
 mod progress;
 mod remarks;
 mod round;
@@ -26,7 +27,7 @@ mod targets;
 
 pub use self::access::{Access, Tls};
 pub use self::backoff::pause;
-pub use self::pages::{Pages, PlainIndex};
+pub use self::pages::Pages;
 pub use self::remarks::Remarks;
 pub use self::server::Server;
 pub use self::status::TargetStatus;

@@ -61,7 +61,7 @@ pub(crate) fn dropped(status: &TargetStatus) -> u64 {
 
 fn add(series: &mut TargetSeries<'_>, status: &TargetStatus) {
     rounds::add(series, status);
-    if let Some(report) = &status.report {
+    if let Some(report) = status.current_report() {
         slots::add(series, report);
         waits::add(series, report);
         leaks::add(series, report, &status.shown.suspects);

@@ -1,48 +1,73 @@
-//! Pages for people. A renderer of an embedding program takes the place of the plain index.
+//! Pages for people: the report of a target, and the overview of all. They show the last reports and query no database.
 
-use std::fmt;
-use std::fmt::Write as _;
-use std::sync::Arc;
+use archon_pool_report::Document;
+use archon_pool_report::html::live::{Content, Trouble, Watched};
+use archon_pool_report::html::{fleet, live};
 
 use crate::status::TargetStatus;
 
 /// Renderer of the pages.
-pub trait Pages: fmt::Debug + Send + Sync {
-    /// Returns the page at `/`, as HTML.
-    fn index(&self, targets: &[Arc<TargetStatus>]) -> String;
-
-    /// Returns the page of a target at `/t/NAME`, as HTML; none when there are no such pages.
-    fn target(&self, target: &TargetStatus) -> Option<String>;
+#[derive(Debug, Clone, Default)]
+pub struct Pages {
+    origin: Vec<(&'static str, String)>,
 }
 
-/// An index with links to the metrics, and no page of a target.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PlainIndex;
-
-impl Pages for PlainIndex {
-    fn index(&self, targets: &[Arc<TargetStatus>]) -> String {
-        let mut page = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>archon-pool</title>\n\
-                        <h1>archon-pool</h1>\n<p><a href=\"/metrics\">metrics of all targets</a></p>\n<ul>\n"
-            .to_owned();
-        for status in targets {
-            let state = match status.up() {
-                None => "no round yet",
-                Some(true) => "up",
-                Some(false) => "down",
-            };
-            // A name has letters, digits, '_', '.' and '-' alone.
-            let name = escaped(status.name());
-            let _ = writeln!(page, "<li><a href=\"/metrics?target={name}\">{name}</a>: {state}</li>");
-        }
-        page.push_str("</ul>\n</html>\n");
-        page
+impl Pages {
+    /// Creates a renderer.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    fn target(&self, _: &TargetStatus) -> Option<String> {
-        None
+    /// Adds a fact about the origin of all reports, such as the component.
+    pub fn origin(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.origin.push((name, value.into()));
+        self
+    }
+
+    /// Renders the overview.
+    pub(crate) fn fleet<'s>(&self, targets: impl Iterator<Item = &'s TargetStatus>) -> Content {
+        let targets: Vec<_> = targets.map(|status| (status, path(status.name()))).collect();
+        let watched: Vec<_> = targets.iter().map(|(status, path)| watched(status, path)).collect();
+        fleet(&watched)
+    }
+
+    /// Renders the page of a target.
+    pub(crate) fn target(&self, status: &TargetStatus) -> Content {
+        let path = path(status.name());
+        let mut watched = watched(status, &path);
+        watched.document = watched.document.map(|document| {
+            let document = document.origin("target", status.name());
+            self.origin.iter().fold(document, |document, (name, value)| document.origin(name, value.clone()))
+        });
+        live::target(&watched)
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+fn watched<'s>(status: &'s TargetStatus, path: &'s str) -> Watched<'s> {
+    let document = status.report.as_deref().map(|report| Document::latest_of(report, &status.history).whole());
+    let trouble = status.fault.as_ref().map(|fault| Trouble {
+        fault,
+        rounds: status.failures,
+        at: status.last_round,
+        last_success: status.last_success,
+    });
+    Watched { name: status.name(), path, document, trouble }
+}
+
+/// Returns the path of a target's page. Names in a targets file need no escape; the name of a credential may be any.
+pub(crate) fn path(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let escaped = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    format!("/t/{}", name.bytes().map(escaped).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_target_has_no_character_with_another_meaning() {
+        assert_eq!(path("shop-1.eu_west"), "/t/shop-1.eu_west");
+        assert_eq!(path("a b/c?<é>"), "/t/a%20b%2Fc%3F%3C%C3%A9%3E");
+    }
 }

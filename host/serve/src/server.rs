@@ -31,7 +31,7 @@ pub struct Server {
     /// Receiver of remarks.
     pub remarks: Remarks,
     /// Renderer of the pages for people.
-    pub pages: Arc<dyn Pages>,
+    pub pages: Pages,
 }
 
 impl Server {

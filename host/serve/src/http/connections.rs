@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::access::InForce;
 
@@ -22,6 +23,9 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Time for the head of a request, also that of the next one of a kept connection: longer than a usual scrape interval.
 const HEAD: Duration = Duration::from_secs(75);
+
+/// Time in which a client must take some of its answer, or the connection is closed: nobody keeps one by not reading.
+const STALLED: Duration = Duration::from_secs(20);
 
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
@@ -90,6 +94,9 @@ async fn connection(
 }
 
 async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, routes: Router, watcher: Watcher) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(STALLED));
+    let stream = Box::pin(stream);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
