@@ -297,6 +297,9 @@ pub(crate) struct Serving {
     /// Applications with series of their own; the others are summed as 'other'
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(0..=150))]
     pub(crate) applications: u16,
+    /// Count the orders in this audit log, the one of the commands that act (their --audit); it is only read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) orders: Option<PathBuf>,
     /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

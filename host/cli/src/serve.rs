@@ -42,6 +42,7 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
         targets,
         applications: flags.applications.into(),
         remarks: remarks(global),
+        orders: flags.orders.clone(),
         pages,
     };
     let (host, plugin) = app.into_host();

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::metrics::{self, Format, Process};
+use crate::orders::OrderStatus;
 use crate::pages::Pages;
 use crate::posted::{Posted, Rendered};
 use crate::status::TargetStatus;
@@ -134,6 +135,13 @@ impl Board {
     /// Records the outcome of reading the targets.
     pub(crate) fn reloaded(&self, successful: bool) {
         self.change(|state| state.process.reload_successful = successful);
+    }
+
+    /// Records the orders of other commands; the same as before are no change.
+    pub(crate) fn ordered(&self, orders: &OrderStatus) {
+        if lock(&self.state).process.orders.as_deref() != Some(orders) {
+            self.change(|state| state.process.orders = Some(Arc::new(orders.clone())));
+        }
     }
 
     /// Records that this program ends.

@@ -4,6 +4,7 @@ mod exposition;
 mod findings;
 mod leaks;
 mod metric;
+mod orders;
 mod pooler;
 mod probes;
 mod process;
@@ -25,8 +26,9 @@ use crate::status::TargetStatus;
 mod tests;
 
 /// Groups of metrics, in the order in which they use up a target's budget.
-const GROUPS: [&[Metric]; 8] = [
+const GROUPS: [&[Metric]; 9] = [
     &process::METRICS,
+    &orders::METRICS,
     &rounds::METRICS,
     &slots::METRICS,
     &waits::METRICS,

@@ -18,16 +18,18 @@
     const lefts = new Map(Array.from(wide, ([name, it]) => [name, it.scrollLeft]));
     const focused = old.contains(document.activeElement) && nameOf(document.activeElement);
     const [x, y] = [scrollX, scrollY];
-    const first = [...named(old, "section, details")].find(([, it]) => it.checkVisibility() && it.getBoundingClientRect().top >= 0);
-    const top = first?.[1].getBoundingClientRect().top;
+    const place = (it) => it.getBoundingClientRect();
+    const read = [...opened].find(([, it]) => place(it).bottom > 0 && place(it).top < innerHeight);
+    const anchor = read ?? [...named(old, "section, details")].find(([, it]) => it.checkVisibility() && place(it).top >= 0);
+    const top = anchor && place(anchor[1]).top;
     named(fresh, "details").forEach((it, name) => (it.open = opened.has(name)));
     old.replaceWith(fresh);
     document.title = fresh.dataset.title;
     named(fresh, ".scroll").forEach((it, name) => (it.scrollLeft = lefts.get(name) ?? 0));
     if (focused) named(fresh, "summary, a, [tabindex]").get(focused)?.focus({ preventScroll: true });
-    // What was read stays where it was, also when something above it grew.
-    const again = y > 0 && first && named(fresh, "section, details").get(first[0]);
-    scrollTo(x, again ? scrollY + again.getBoundingClientRect().top - top : y);
+    // What was read stays where it was, also when something above it grew: an opened session, or else the first title.
+    const again = y > 0 && anchor && named(fresh, "section, details").get(anchor[0]);
+    scrollTo(x, again ? scrollY + place(again).top - top : y);
   };
 
   const is = (live) => {
