@@ -173,7 +173,8 @@ test("a silent server leaves its last report, with the fault and its age", async
     await page.locator("#trouble").waitFor({ timeout: 60_000 });
     await page.waitForFunction(() => /[4-9] rounds failed/.test(document.getElementById("trouble")?.innerText), null, { timeout: 120_000 });
     const shown = await text(page);
-    assert.match(shown, /silent cannot be read: /);
+    assert.match(await page.locator("h1").innerText(), /^silent cannot be read: /);
+    assert.match(shown, /last report: critical/i);
     assert.match(shown, /Below is the last report, of .*Z, \d.* older than the last round/);
     assert.ok(shown.includes("Slots") && shown.includes("usable in use"), "the last report is there");
     assert.match(await page.title(), /^silent: cannot be read/);

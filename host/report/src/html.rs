@@ -50,7 +50,7 @@ pub fn page(document: &Document<'_>) -> String {
                 title { (title(document.latest(), &verdict)) }
                 style { (PreEscaped(STYLE)) }
             }
-            body { main { (content(document, &verdict)) } }
+            body { main { (verdict::verdict(document.latest(), &verdict)) (content(document)) } }
         }
     };
     sanitize::lines(&page.into_string())
@@ -58,19 +58,18 @@ pub fn page(document: &Document<'_>) -> String {
 
 /// Renders the `<main>` of the page alone.
 pub fn main(document: &Document<'_>) -> String {
-    let content = content(document, &Verdict::of(document.latest()));
-    sanitize::lines(&html! { main { (content) } }.into_string())
+    let verdict = verdict::verdict(document.latest(), &Verdict::of(document.latest()));
+    sanitize::lines(&html! { main { (verdict) (content(document)) } }.into_string())
 }
 
 fn title(report: &Report, verdict: &Verdict) -> String {
     format!("{}: {} ({})", verdict.level, verdict.sentence, overview::moment(report))
 }
 
-/// Renders the sections: the verdict and its reasons first, numbers later.
-fn content(document: &Document<'_>, verdict: &Verdict) -> Markup {
+/// Renders the sections below the verdict: its reasons first, numbers later.
+fn content(document: &Document<'_>) -> Markup {
     let report = document.latest();
     html! {
-        (verdict::verdict(report, verdict))
         (actions::actions(&report.actions))
         (findings::findings(report))
         @if document.has(Section::Pool) { (pool::pool(report)) }

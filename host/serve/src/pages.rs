@@ -48,10 +48,9 @@ fn watched<'s>(status: &'s TargetStatus, path: &'s str) -> Watched<'s> {
     let trouble = status.fault.as_ref().map(|fault| Trouble {
         fault,
         rounds: status.failures,
-        at: status.last_round,
         last_success: status.last_success,
     });
-    Watched { name: status.name(), path, document, trouble }
+    Watched { name: status.name(), path, document, trouble, at: status.last_round }
 }
 
 /// Returns the path of a target's page. Names in a targets file need no escape; the name of a credential may be any.
@@ -63,7 +62,82 @@ pub(crate) fn path(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use archon_pool_contract::fault::{Fault, kind};
+    use archon_pool_contract::params::Options;
+    use archon_pool_contract::report::Report;
+
     use super::*;
+    use crate::progress::{Ended, after};
+
+    fn report() -> Arc<Report> {
+        let snapshot = serde_json::from_str(include_str!("../../../tests/fixtures/snapshot.json")).expect("a snapshot");
+        Arc::new(archon_pool_plugin::analyse::analyse_snapshot(&snapshot, &Options::default(), None))
+    }
+
+    fn new(name: &str) -> TargetStatus {
+        TargetStatus::new(name, tokio::time::Instant::now())
+    }
+
+    fn ended(outcome: Result<Arc<Report>, Fault>) -> Ended {
+        Ended { outcome, took: Duration::from_millis(40), cpu: Duration::from_millis(2) }
+    }
+
+    fn lost() -> Ended {
+        ended(Err(Fault::new(kind::CONNECTION_LOST, "the server closed the connection")))
+    }
+
+    #[test]
+    fn a_target_that_fails_shows_its_fault_and_its_last_report() {
+        let mut status = after(&new("shop"), ended(Ok(report())), 20);
+        for _ in 0..20 {
+            status = after(&status, lost(), 20);
+        }
+        let page = Pages::new().target(&status);
+        for shown in
+            ["shop cannot be read: the server closed the connection", "20 rounds failed in a row", "usable in use"]
+        {
+            assert!(page.main().contains(shown), "{shown}: {}", page.main());
+        }
+        assert!(!Pages::new().target(&new("shop")).main().contains("cannot be read"));
+    }
+
+    #[test]
+    fn the_numbers_of_an_hour_are_kept_and_no_more() {
+        let report = report();
+        let mut status = new("shop");
+        for _ in 0..300 {
+            status = after(&status, ended(Ok(Arc::clone(&report))), 20);
+        }
+        assert_eq!(status.history.len(), 120);
+        let page = Pages::new().target(&status);
+        assert!(page.main().contains("120 rounds from ") && page.main().len() < 400_000, "{} bytes", page.main().len());
+    }
+
+    #[test]
+    fn a_thousand_targets_are_shown_in_time() {
+        let report = report();
+        let status = |number: usize| {
+            let ended = if number.is_multiple_of(10) { lost() } else { ended(Ok(Arc::clone(&report))) };
+            after(&new(&format!("t{number}")), ended, 20)
+        };
+        let targets: Vec<_> = (0..1_000).map(status).collect();
+        let started = Instant::now();
+        let page = Pages::new().fleet(targets.iter());
+        let took = started.elapsed();
+        assert!(
+            page.main().len() < 1_000_000 && took < Duration::from_secs(1),
+            "{} bytes, {took:?}",
+            page.main().len()
+        );
+        assert_eq!(page.main().matches("<a href=\"/t/t").count(), 1_000);
+        assert!(
+            page.main().find("t990").unwrap() < page.main().find(">t1<").unwrap(),
+            "those that are down come first"
+        );
+    }
 
     #[test]
     fn the_path_of_a_target_has_no_character_with_another_meaning() {

@@ -131,6 +131,10 @@ async fn a_silent_server_is_down_and_others_go_on() -> Result<()> {
     let after = serving.value(well).await?.unwrap_or_default();
     ensure!(after >= before + 3.0, "the other target went on: {before} rounds, then {after}");
     ensure!(serving.value(r#"archon_pool_slots{target="ill"}"#).await?.is_none(), "old values are given up");
+    let page = serving.get("/t/ill").await?.body;
+    for shown in ["ill cannot be read: ", "Below is the last report", "usable in use"] {
+        ensure!(page.contains(shown), "the page has no {shown}: {page}");
+    }
     ensure!(serving.value(r#"archon_pool_slots{target="well"}"#).await?.is_some());
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use archon_pool_tests::proxy::{Direction, Flow};
 use archon_pool_tests::until::until_within;
-use archon_pool_tests::{Cluster, Proxy, Serving, Session, until, unused_port};
+use archon_pool_tests::{Cluster, PASSWORD, Proxy, Serving, Session, until, unused_port};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -47,7 +47,8 @@ async fn main() -> Result<()> {
     let _waiting = app.waiting("UPDATE stock SET id = 3").await?;
 
     let folder = tempfile::tempdir()?;
-    let nowhere = format!("postgres://{MONITOR}:x@127.0.0.1:{}/%3Cscript%3Ealert(4)%3C%2Fscript%3E", cluster.port());
+    let nowhere =
+        format!("postgres://{MONITOR}:{PASSWORD}@127.0.0.1:{}/%3Cscript%3Ealert(4)%3C%2Fscript%3E", cluster.port());
     let files = Files::write(
         folder.path(),
         &[("hostile", cluster.url(MONITOR, "postgres")), ("silent", proxy.url(MONITOR, "postgres")), ("gone", nowhere)],

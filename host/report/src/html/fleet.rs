@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::text::count;
 use crate::verdict::Verdict;
 
-use super::live::{Content, NO_ROUND, Watched};
+use super::live::{Content, NO_ROUND, Watched, time};
 use super::parts::section;
 
 /// State of a target, worst first.
@@ -67,6 +67,7 @@ pub fn fleet(targets: &[Watched<'_>]) -> Content {
     let groups: Vec<_> = rows.chunk_by(|one, other| one.level == other.level).collect();
     let sentence = sentence(&rows);
     let [.., mark, class] = rows.first().map_or(Healthy, |row| row.level).words();
+    let latest = targets.iter().filter_map(|watched| watched.at).reduce(f64::max);
     let children = html! {
         header class=(format!("verdict {class}")) {
             p.level { span aria-hidden="true" { (mark) } " " (count(targets.len(), "target")) }
@@ -77,6 +78,7 @@ pub fn fleet(targets: &[Watched<'_>]) -> Content {
                     @if number > 0 { span { (number) " " (level.words()[0]) } " " }
                 }
             }
+            @if let Some(at) = latest.and_then(time) { p.moment { "The latest round ended at " (at) "." } }
         }
         @for group in groups {
             @let [name, title, ..] = group[0].level.words();
@@ -109,8 +111,8 @@ fn row(row: &Row<'_, '_>) -> Markup {
                 (Some(trouble), _) => {
                     p { (trouble.fault.message) }
                     p.facts {
-                        @for fact in trouble.facts() { span { (fact) } " " }
-                        @if verdict.is_some() { span { "the last report is " (trouble.age()) } }
+                        @for fact in trouble.facts(watched.at) { span { (fact) } " " }
+                        @if verdict.is_some() { span { "the last report is " (trouble.age(watched.at)) } }
                     }
                 },
                 (None, Some(verdict)) => {

@@ -10,7 +10,7 @@ use crate::text::{count, duration};
 use crate::verdict::Verdict;
 use crate::{hints, sanitize};
 
-use super::{STYLE, content, title};
+use super::{STYLE, content, title, verdict};
 
 /// Script of the pages, for a path of its own: their policy forbids scripts in a page.
 pub const SCRIPT: &str = include_str!("live.js");
@@ -42,6 +42,8 @@ pub struct Watched<'a> {
     pub document: Option<Document<'a>>,
     /// Failed rounds since then.
     pub trouble: Option<Trouble<'a>>,
+    /// End of the last round, seconds since 1970.
+    pub at: Option<f64>,
 }
 
 /// Rounds of a target that have failed in a row.
@@ -51,8 +53,6 @@ pub struct Trouble<'a> {
     pub fault: &'a Fault,
     /// Number of rounds.
     pub rounds: u32,
-    /// End of the last one, seconds since 1970.
-    pub at: Option<f64>,
     /// End of the last round with a report, seconds since 1970.
     pub last_success: Option<f64>,
 }
@@ -117,10 +117,17 @@ pub fn target(watched: &Watched<'_>) -> Content {
             a href="/" { "All targets" } " › " strong { (name) }
         }
         @if let Some(trouble) = &watched.trouble {
-            (banner(name, trouble, verdict.is_some()))
+            (banner(watched, trouble))
         }
         @match (&watched.document, &verdict) {
-            (Some(document), Some(verdict)) => (content(document, verdict)),
+            (Some(document), Some(verdict)) => {
+                @if watched.trouble.is_some() {
+                    (verdict::earlier(document.latest(), verdict))
+                } @else {
+                    (verdict::verdict(document.latest(), verdict))
+                }
+                (content(document))
+            },
             _ => {
                 @if watched.trouble.is_none() { header class="verdict unknown" { h1 { (NO_ROUND) } } }
             },
@@ -132,37 +139,38 @@ pub fn target(watched: &Watched<'_>) -> Content {
 /// Sentence about a target without a round.
 pub(super) const NO_ROUND: &str = "No round has ended yet.";
 
-/// Renders the fault of a target. The heading of the page is that of its report, if there is one.
-fn banner(name: &str, trouble: &Trouble<'_>, has_report: bool) -> Markup {
-    let sentence = format!("{name} cannot be read: {}", trouble.fault.message);
+/// Renders the fault of a target.
+fn banner(watched: &Watched<'_>, trouble: &Trouble<'_>) -> Markup {
+    let has_report = watched.document.is_some();
+    let sentence = format!("{} cannot be read: {}", watched.name, trouble.fault.message);
     html! {
         header #trouble class="verdict critical" {
             p.level { span aria-hidden="true" { "✖" } " down" }
-            @if has_report { p.sentence { (sentence) } } @else { h1 { (sentence) } }
+            h1 { (sentence) }
             p.facts {
-                @for fact in trouble.facts() { span { (fact) } " " }
+                @for fact in trouble.facts(watched.at) { span { (fact) } " " }
             }
             @if let Some(hint) = hints::hint(&trouble.fault.kind) { p.hint { "Hint: " (hint) } }
-            @if has_report { p { strong { "Below is the last report, " (trouble.age()) "." } } }
+            @if has_report { p { strong { "Below is the last report, " (trouble.age(watched.at)) "." } } }
         }
     }
 }
 
 impl Trouble<'_> {
     /// Describes the failed rounds in short.
-    pub(super) fn facts(&self) -> Vec<String> {
+    pub(super) fn facts(&self, at: Option<f64>) -> Vec<String> {
         let mut facts = vec![self.fault.kind.clone()];
         facts.extend(self.fault.sqlstate.as_ref().map(|sqlstate| format!("SQLSTATE {sqlstate}")));
         facts.push(format!("{} failed in a row", count(self.rounds as usize, "round")));
-        facts.extend(self.at.and_then(time).map(|at| format!("the last one at {at}")));
+        facts.extend(at.and_then(time).map(|at| format!("the last one at {at}")));
         facts
     }
 
     /// Describes the age of the last report at the end of the last round.
-    pub(super) fn age(&self) -> String {
+    pub(super) fn age(&self, at: Option<f64>) -> String {
         let Some(success) = self.last_success else { return "of an unknown time".to_owned() };
         let of = time(success).map_or_else(String::new, |time| format!("of {time}"));
-        match self.at.map(|at| at - success).filter(|age| (0.0..1e12).contains(age)) {
+        match at.map(|at| at - success).filter(|age| (0.0..1e12).contains(age)) {
             Some(age) => format!("{of}, {} older than the last round", duration((age * 1e3) as u64)),
             None => of,
         }
@@ -170,6 +178,6 @@ impl Trouble<'_> {
 }
 
 /// Formats seconds since 1970: `2026-11-30T07:03:22Z`.
-fn time(seconds: f64) -> Option<String> {
+pub(super) fn time(seconds: f64) -> Option<String> {
     Timestamp::from_second(seconds as i64).ok().map(|time| time.to_string())
 }

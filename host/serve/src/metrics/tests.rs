@@ -171,6 +171,8 @@ fn no_label_can_have_a_pid_a_statement_a_client_or_an_identity() {
         "version",
         "digest",
         "world",
+        "server",
+        "action",
     ];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((_, labels)) = line.split_once('{') else { continue };
