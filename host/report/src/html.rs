@@ -5,6 +5,7 @@
 //! and those that reorder a line are replaced in the finished page, so that no place can be missed.
 
 mod actions;
+mod body;
 mod chart;
 mod findings;
 mod fleet;
@@ -20,20 +21,17 @@ mod suspects;
 mod table;
 mod verdict;
 
-use archon_pool_contract::report::Report;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, PreEscaped, html};
 
+use self::body::{STYLE, content, title};
 use crate::document::Document;
-use crate::overview;
 use crate::sanitize;
-use crate::sections::Section;
 use crate::verdict::Verdict;
 
 pub use self::fleet::fleet;
 
 /// The page may use its own styles and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-const STYLE: &str = include_str!("html/style.css");
 
 /// Renders the whole page.
 pub fn page(document: &Document<'_>) -> String {
@@ -60,33 +58,4 @@ pub fn page(document: &Document<'_>) -> String {
 pub fn main(document: &Document<'_>) -> String {
     let verdict = verdict::verdict(document.latest(), &Verdict::of(document.latest()));
     sanitize::lines(&html! { main { (verdict) (content(document)) } }.into_string())
-}
-
-fn title(report: &Report, verdict: &Verdict) -> String {
-    format!("{}: {} ({})", verdict.level, verdict.sentence, overview::moment(report))
-}
-
-/// Renders the sections below the verdict: its reasons first, numbers later.
-fn content(document: &Document<'_>) -> Markup {
-    let report = document.latest();
-    html! {
-        (actions::actions(&report.actions))
-        (findings::findings(report))
-        @if document.has(Section::Pool) { (pool::pool(report)) }
-        @if document.has(Section::Leaks) {
-            (suspects::suspects(&report.leak_detection))
-        }
-        (locks::locks(document))
-        @if document.has(Section::Health) { (health::health(&report.health_summary)) }
-        @if document.has(Section::Pooler) { (pool::pooler(report.pool_stats.pooler.as_ref())) }
-        @if document.has(Section::Scaling) {
-            (scaling::scaling(&report.scaling, report.pool_stats.pooler.as_ref()))
-        }
-        (rounds::rounds(document))
-        @if document.has(Section::Leaks) {
-            (suspects::excluded(&report.leak_detection))
-        }
-        (findings::notes(report))
-        (origin::origin(document))
-    }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::metrics::{self, Format, Process};
-use crate::orders::OrderStatus;
+use crate::order_status::OrderStatus;
 use crate::pages::Pages;
 use crate::posted::{Posted, Rendered};
 use crate::status::TargetStatus;

@@ -13,6 +13,7 @@ mod histogram;
 mod http;
 mod lifecycle;
 pub mod metrics;
+mod order_status;
 mod orders;
 mod pages;
 mod posted;

@@ -10,7 +10,8 @@ use crate::text::{count, duration};
 use crate::verdict::Verdict;
 use crate::{hints, sanitize};
 
-use super::{STYLE, content, title, verdict};
+use super::body::{STYLE, content, title};
+use super::verdict;
 
 /// Script of the pages, for a path of its own: their policy forbids scripts in a page.
 pub const SCRIPT: &str = include_str!("live.js");

@@ -2,7 +2,7 @@
 
 use super::exposition::{Exposition, Reading};
 use super::metric::Metric;
-use crate::orders::OrderStatus;
+use crate::order_status::OrderStatus;
 
 pub(super) static METRICS: [Metric; 3] = [
     Metric::counter(

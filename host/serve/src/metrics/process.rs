@@ -8,7 +8,7 @@ use archon_pool_core::digest::Digest;
 use super::exposition::{Exposition, Reading};
 use super::metric::Metric;
 use super::orders;
-use crate::orders::OrderStatus;
+use crate::order_status::OrderStatus;
 
 pub(super) static METRICS: [Metric; 3] = [
     Metric::info("build", "Version of this program"),
