@@ -86,6 +86,11 @@ impl<'a> Document<'a> {
         self.failures
     }
 
+    /// Returns true for a page that follows the rounds of a server.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     pub(super) fn facts(&self) -> &Fields {
         &self.origin
     }

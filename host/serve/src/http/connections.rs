@@ -8,6 +8,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -26,6 +27,9 @@ const HEAD: Duration = Duration::from_secs(75);
 
 /// Time in which a client must take some of its answer, or the connection is closed: nobody keeps one by not reading.
 const STALLED: Duration = Duration::from_secs(20);
+
+/// Bytes of an answer that the system holds for a connection.
+const SEND_BYTES: usize = 256 << 10;
 
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
@@ -82,6 +86,8 @@ async fn connection(
 ) {
     // An answer is written at once and not in pieces.
     let _ = stream.set_nodelay(true);
+    // The system's own grows to some megabytes, which a client that reads nothing would have for itself.
+    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BYTES);
     match requirements.get().tls {
         None => answer(stream, routes, watcher, STALLED).await,
         Some(acceptor) => {
