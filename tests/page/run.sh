@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Opens pages that the program writes in Chromium, and checks them.
+# Opens pages that the program writes or serves in Chromium, and checks them.
 #
 #     run.sh TARGET-FOLDER
 #
-# expects the program, and the one that serves live pages, in TARGET/debug and the packages in TARGET/page. Screenshots and PDFs stay in TARGET/page/shown.
+# expects the program, and the one that serves live pages, in TARGET/debug and the packages in TARGET/page. Screenshots and
+# PDFs stay in TARGET/page/shown.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,4 +1,4 @@
-//! `serve`: rounds over many targets, and their metrics over HTTP.
+//! `serve`: rounds over many targets, their reports and their metrics over HTTP.
 
 use std::io::Write as _;
 use std::time::Duration;

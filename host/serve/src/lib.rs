@@ -1,6 +1,6 @@
-//! `archon-pool serve`: rounds over many targets, and their metrics for Prometheus.
+//! `archon-pool serve`: rounds over many targets, their reports as live pages, and their metrics for Prometheus.
 //!
-//! A scrape queries no database: it renders the last report of each target from memory. Each target has one kept
+//! A scrape or a page queries no database: it renders the last report of each target from memory. Each target has one kept
 //! session, and one round at a time.
 //!
 #![doc = include_str!("../README.md")]

@@ -72,7 +72,7 @@ pub(super) async fn events(context: Context, view: View, client: Client, headers
     .into_response()
 }
 
-/// What a stream sends next.
+/// Next event of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// The time after which it is opened again, at once.
