@@ -100,7 +100,7 @@ test-languages: components $(TARGET)/node/.installed $(TARGET)/python/.installed
 run-languages:
 	tests/languages/compare.sh $(TARGET)
 
-test-page: build $(TARGET)/page/.installed ## HTML reports in Chromium; screenshots and PDFs in target/page/shown
+test-page: build $(TARGET)/page/.installed ## HTML reports and live pages in Chromium; screenshots and PDFs in target/page/shown
 	$(MAKE) run-page
 
 run-page:

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::http;
 use archon_pool_tests::serving::{Serving, value};
+use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Cluster, PASSWORD, until};
 
 use crate::actions::{OPERATOR, cluster};
@@ -13,6 +15,7 @@ use crate::actions::{OPERATOR, cluster};
 mod access;
 mod deploy;
 mod monitoring;
+mod pages;
 mod targets;
 mod trouble;
 
@@ -98,7 +101,6 @@ async fn both_formats_are_valid_and_both_states_are_shown() -> Result<()> {
     ensure!(serving.get("/-/healthy").await?.status == 200 && serving.get("/-/ready").await?.status == 200);
     ensure!(serving.get("/metrics?target=default").await?.body.contains("archon_pool_up{target=\"default\"} 1"));
     ensure!(serving.get("/metrics?target=other").await?.status == 404 && serving.get("/other").await?.status == 404);
-    ensure!(serving.get("/").await?.body.contains("<a href=\"/metrics?target=default\">default</a>: up"));
     Ok(())
 }
 
@@ -106,7 +108,9 @@ async fn both_formats_are_valid_and_both_states_are_shown() -> Result<()> {
 async fn a_thousand_scrapes_ask_the_server_nothing() -> Result<()> {
     let cluster = cluster().await?;
     let serving = serving(&cluster, &["--interval", "3600"]).await?;
-    serving.shows(r#"archon_pool_up{target="default"}"#, 1.0).await?;
+    // A first round that fails on a busy machine is repeated after a minute, also with this interval.
+    let up = async || Ok(serving.value(r#"archon_pool_up{target="default"}"#).await? == Some(1.0));
+    until_within(Duration::from_secs(150), "a round succeeds", up).await.with_context(|| serving.log())?;
     until("there is one session", async || Ok(cluster.count(OURS).await? == 1)).await.with_context(|| serving.log())?;
     let before = serving.value(r#"archon_pool_rounds_total{target="default",outcome="success"}"#).await?;
     let state = "SELECT max(state_change)::text FROM pg_stat_activity WHERE application_name = 'archon-pool'";
@@ -114,6 +118,9 @@ async fn a_thousand_scrapes_ask_the_server_nothing() -> Result<()> {
     let used = last_use().await?;
     for _ in 0..1_000 {
         serving.scrape().await?;
+    }
+    for path in ["/", "/t/default"].repeat(100) {
+        ensure!(serving.get(path).await?.status == 200, "{path}");
     }
     ensure!(last_use().await? == used, "the session has done nothing since the first round");
     ensure!(serving.value(r#"archon_pool_rounds_total{target="default",outcome="success"}"#).await? == before);

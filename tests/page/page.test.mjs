@@ -1,25 +1,18 @@
 // Reads the pages in Chromium: they reach nothing, run nothing, fit a telephone, print whole, and are accessible.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import axe from "axe-core";
-import { chromium } from "playwright-core";
+import { TELEPHONE, WIDE, launch, violations } from "./browser.mjs";
 import { HOSTILE, folder, pages } from "./documents.mjs";
-
-const executablePath = process.env.ARCHON_CHROMIUM ?? "/usr/bin/chromium";
-const WIDE = { width: 1280, height: 900 };
-const TELEPHONE = { width: 390, height: 844 };
 
 let browser;
 let documents;
 
 before(async () => {
-  assert.ok(existsSync(executablePath), `${executablePath} is missing: run \`apt-get install chromium\``);
-  // Chromium's sandbox does not start for root.
-  browser = await chromium.launch({ executablePath, args: process.getuid() === 0 ? ["--no-sandbox"] : [] });
+  browser = await launch();
   documents = pages();
 });
 
@@ -54,13 +47,6 @@ const one = (name, check) => open(documents.find((document) => document.name ===
 
 /** Opens what is closed, and the other way round. */
 const toggle = (page) => page.evaluate(() => document.querySelectorAll("details").forEach((it) => (it.open = !it.open)));
-
-/** Returns the violations of accessibility, with the elements. */
-async function violations(page, rules) {
-  const options = { resultTypes: ["violations"], ...(rules && { runOnly: { type: "rule", values: rules } }) };
-  const found = await page.evaluate((options) => globalThis.axe.run(document, options), options);
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(" ")}`);
-}
 
 // All rules once, and again those that depend on colours and on the width.
 const MODES = {

@@ -63,13 +63,13 @@ impl Binaries {
     }
 }
 
-/// Returns `target/<profile>/archon-pool`, two folders above a test binary.
+/// Returns `target/<profile>/archon-pool`.
 ///
 /// # Errors
 ///
 /// Fails if it was not built.
 pub fn archon_pool() -> Result<PathBuf> {
-    let path = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("archon-pool");
+    let path = profile_folder()?.join("archon-pool");
     anyhow::ensure!(path.is_file(), "{} is missing: run `cargo build --bin archon-pool`", path.display());
     Ok(path)
 }
@@ -81,8 +81,18 @@ pub fn archon_pool() -> Result<PathBuf> {
 ///
 /// Fails if the folder cannot be created.
 pub fn compile_cache() -> Result<PathBuf> {
-    let folder = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("compile-cache");
+    let folder = profile_folder()?.join("compile-cache");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
+
+/// Returns `target/<profile>`: programs are in it, tests in its folder `deps`.
+fn profile_folder() -> Result<PathBuf> {
+    let mut folder = std::env::current_exe()?;
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
     Ok(folder)
 }
 

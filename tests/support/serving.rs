@@ -51,13 +51,14 @@ impl Serving {
         Ok(serving)
     }
 
-    /// Starts it without waiting.
+    /// Starts it without waiting; on the port of `--listen 127.0.0.1:PORT` if there is one.
     ///
     /// # Errors
     ///
     /// Fails if the program was not built.
     pub fn launch(flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let (port, folder) = (ports::unused_port()?, tempfile::tempdir()?);
+        let wanted = flags.iter().find_map(|flag| flag.strip_prefix("127.0.0.1:")?.parse().ok());
+        let (port, folder) = (wanted.map_or_else(ports::unused_port, Ok)?, tempfile::tempdir()?);
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(archon_pool()?);
         command.arg("serve").args(flags);

@@ -9,7 +9,7 @@ use archon_pool_core::audit_sink::{Act, Place};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::line;
+use super::line::{self, Line};
 
 /// The window over which orders are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -37,6 +37,17 @@ pub(super) struct Acts {
 impl Acts {
     /// Reads new lines and counts the orders that were sent in this place.
     pub(super) fn count(&mut self, file: &File, now: Timestamp, place: &Place) -> io::Result<u64> {
+        self.read(file, now, |_, _, _| {})?;
+        Ok(self.sent.values().filter(|(_, there)| there == place).count() as u64)
+    }
+
+    /// Reads new lines, and passes those of orders on, each with its offset.
+    pub(super) fn read(
+        &mut self,
+        file: &File,
+        now: Timestamp,
+        mut each: impl FnMut(u64, Act, &Line),
+    ) -> io::Result<()> {
         let since = now - HOUR;
         let from = match self.read {
             Some(read) => read,
@@ -50,30 +61,38 @@ impl Acts {
             let length = lines.read_until(b'\n', &mut bytes)?;
             // A torn line is read again when it is complete.
             let Some(text) = bytes.strip_suffix(b"\n") else { break };
+            if let Some((act, line)) = order(text)? {
+                self.take(act, &line);
+                each(read, act, &line);
+            }
             read += length as u64;
-            self.take(text)?;
         }
         self.read = Some(read);
         self.sent.retain(|_, (at, _)| *at > since);
-        Ok(self.sent.values().filter(|(_, there)| there == place).count() as u64)
+        Ok(())
     }
 
-    fn take(&mut self, text: &[u8]) -> io::Result<()> {
-        // Most lines are other events, and parsing is the expensive part.
-        const ACTS: [&[u8]; 3] = [b"\"event\":\"order\"", b"\"event\":\"resize\"", b"\"event\":\"reconnect\""];
-        if !ACTS.iter().any(|act| text.windows(act.len()).any(|window| window == *act)) {
-            return Ok(());
+    /// Returns true if more was read than a file of this length has.
+    pub(super) fn is_beyond(&self, length: u64) -> bool {
+        self.read.is_some_and(|read| read > length)
+    }
+
+    /// Returns the number of orders in each place.
+    pub(super) fn by_place(&self) -> Vec<(Place, u64)> {
+        let mut places: Vec<(Place, u64)> = Vec::new();
+        for (_, place) in self.sent.values() {
+            match places.iter_mut().find(|(there, _)| there == place) {
+                Some((_, count)) => *count += 1,
+                None => places.push((place.clone(), 1)),
+            }
         }
-        // A torn line is no order; one that was changed may hide an order.
-        let (line, act) = match line::read(text).map(|line| (act(&line.event), line)) {
-            Ok((Some(act), line)) => (line, act),
-            Err(_) if line::is_whole(text) => return Err(io::Error::other("a line of it was changed: verify it")),
-            _ => return Ok(()),
-        };
+        places
+    }
+
+    fn take(&mut self, act: Act, line: &Line) {
         let field = |name: &str| line.fields.get(name).and_then(Value::as_str).unwrap_or_default();
         match (field("outcome"), line.fields.get("sending").and_then(Value::as_u64)) {
             ("sending", _) => {
-                let act = if line.fields.contains_key("statement") { Act::Statement } else { act };
                 let place = Place::new(act, field("server"), field("database"));
                 if let Ok(at) = line.time.parse() {
                     self.sent.insert(line.head.seq, (at, place));
@@ -85,7 +104,22 @@ impl Acts {
             }
             _ => {}
         }
-        Ok(())
+    }
+}
+
+/// Parses the line of an order; none for another event.
+fn order(text: &[u8]) -> io::Result<Option<(Act, Line)>> {
+    // Most lines are other events, and parsing is the expensive part.
+    const ACTS: [&[u8]; 3] = [b"\"event\":\"order\"", b"\"event\":\"resize\"", b"\"event\":\"reconnect\""];
+    if !ACTS.iter().any(|act| text.windows(act.len()).any(|window| window == *act)) {
+        return Ok(None);
+    }
+    // A torn line is no order; one that was changed may hide an order.
+    match line::read(text).map(|line| (act(&line.event), line)) {
+        Ok((Some(Act::Order), line)) if line.fields.contains_key("statement") => Ok(Some((Act::Statement, line))),
+        Ok((Some(act), line)) => Ok(Some((act, line))),
+        Err(_) if line::is_whole(text) => Err(io::Error::other("a line of it was changed: verify it")),
+        _ => Ok(None),
     }
 }
 

@@ -74,10 +74,12 @@ mod chain;
 mod hour;
 mod line;
 mod log;
+mod orders;
 mod verify;
 
 pub use self::line::Head;
 pub use self::log::Audit;
+pub use self::orders::{Count, Orders, outcomes};
 pub use self::verify::{Broken, Summary, Unfinished, verify};
 
 #[cfg(test)]

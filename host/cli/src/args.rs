@@ -70,7 +70,7 @@ pub(crate) enum Command {
     FullAnalysis(Reading),
     /// Repeat an action, one line per round
     Watch(Watching),
-    /// Watch one or many servers, and serve metrics for Prometheus
+    /// Watch one or many servers, and serve live pages and metrics for Prometheus
     Serve(Box<Serving>),
     /// Print the input of the analysis as JSON, for later
     Snapshot(Collecting),
@@ -285,7 +285,7 @@ pub(crate) struct Serving {
     /// Read again at SIGHUP. Without it, the server of --credential, --url or the environment is watched.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "url", "pooler", "controller"])]
     pub(crate) targets: Option<PathBuf>,
-    /// Address for scrapes; one that other machines reach needs --token-file or --tls-client-ca
+    /// Address of the pages and the metrics; one that other machines reach needs --token-file or --tls-client-ca
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9788")]
     pub(crate) listen: SocketAddr,
     /// Seconds from the start of a round to the start of the next
@@ -297,6 +297,9 @@ pub(crate) struct Serving {
     /// Applications with series of their own; the others are summed as 'other'
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(0..=150))]
     pub(crate) applications: u16,
+    /// Count the orders in this audit log, the one of the commands that act (their --audit); it is only read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) orders: Option<PathBuf>,
     /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,

@@ -1,12 +1,11 @@
-//! `serve`: rounds over many targets, and their metrics over HTTP.
+//! `serve`: rounds over many targets, their reports and their metrics over HTTP.
 
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
-use archon_pool_serve::{Access, PlainIndex, Remarks, RoundSettings, Server, Target, Targets, Tls};
+use archon_pool_serve::{Access, Pages, Remarks, RoundSettings, Server, Target, Targets, Tls};
 use serde_json::json;
 
 use super::app::{App, Component};
@@ -28,19 +27,24 @@ const DEFAULT: &str = "default";
 
 /// Serves until a signal ends it.
 pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    let server = Server {
-        access: access(flags),
-        targets: targets(global, flags)?,
-        applications: flags.applications.into(),
-        remarks: remarks(global),
-        pages: Arc::new(PlainIndex),
-    };
+    let targets = targets(global, flags)?;
     let app = {
         let _progress = Progress::start(terminal, "serve");
         let policy = permissions::policy(&flags.options.to_json()?, false);
         App::open(global, Component::BuiltIn(World::Observer), policy, &TapeFlags::default())?
     };
     app.print_notes(terminal);
+    let pages = Pages::new()
+        .origin("component", format!("{}, sha256 {}", app.name(), app.digest()))
+        .origin("program", concat!("archon-pool ", env!("CARGO_PKG_VERSION")));
+    let server = Server {
+        access: access(flags),
+        targets,
+        applications: flags.applications.into(),
+        remarks: remarks(global),
+        orders: flags.orders.clone(),
+        pages,
+    };
     let (host, plugin) = app.into_host();
     let host = if global.limits.iter().any(|(name, _)| name == LOCK_TIMEOUT.0) {
         host

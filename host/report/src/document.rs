@@ -1,20 +1,24 @@
 //! Document: the rounds of one server from which a page is made.
 
+use std::borrow::Cow;
+
 use archon_pool_contract::params::Action;
 use archon_pool_contract::report::Report;
 
 use crate::locks::LockTree;
+use crate::round::Round;
 use crate::sections::Section;
 use crate::text::Fields;
 
 /// Rounds of one server, and their origin.
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
-    rounds: &'a [Report],
+    rounds: Cow<'a, [Round]>,
     latest: &'a Report,
     locks: Option<&'a LockTree>,
     failures: &'a [Failure],
     origin: Fields,
+    is_whole: bool,
 }
 
 /// Round without a report.
@@ -29,8 +33,23 @@ pub struct Failure {
 impl<'a> Document<'a> {
     /// Creates the document of rounds, oldest first; none without a round.
     pub fn of(rounds: &'a [Report]) -> Option<Self> {
-        let latest = rounds.last()?;
-        Some(Self { rounds, latest, locks: None, failures: &[], origin: Vec::new() })
+        let numbers = rounds.iter().map(Round::of).collect();
+        Some(Self::new(rounds.last()?, Cow::Owned(numbers)))
+    }
+
+    /// Creates the document of the latest report, and of the numbers of the rounds up to it, oldest first.
+    pub fn latest_of(latest: &'a Report, rounds: &'a [Round]) -> Self {
+        Self::new(latest, Cow::Borrowed(rounds))
+    }
+
+    fn new(latest: &'a Report, rounds: Cow<'a, [Round]>) -> Self {
+        Self { rounds, latest, locks: None, failures: &[], origin: Vec::new(), is_whole: false }
+    }
+
+    /// Shows every section: the report was computed as a whole, whatever its action.
+    pub fn whole(mut self) -> Self {
+        self.is_whole = true;
+        self
     }
 
     /// Adds the tree of locks of the latest round.
@@ -51,8 +70,8 @@ impl<'a> Document<'a> {
         self
     }
 
-    pub(super) fn rounds(&self) -> &'a [Report] {
-        self.rounds
+    pub(super) fn rounds(&self) -> &[Round] {
+        &self.rounds
     }
 
     pub(super) fn latest(&self) -> &'a Report {
@@ -67,6 +86,11 @@ impl<'a> Document<'a> {
         self.failures
     }
 
+    /// Returns true for a page that follows the rounds of a server.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     pub(super) fn facts(&self) -> &Fields {
         &self.origin
     }
@@ -75,6 +99,8 @@ impl<'a> Document<'a> {
     /// to end sessions has suspects.
     pub(super) fn has(&self, section: Section) -> bool {
         let has_suspects = section == Section::Leaks && self.latest.leak_detection.detected;
-        has_suspects || section.is_of(Action::parse(&self.latest.action).unwrap_or(Action::FullAnalysis))
+        self.is_whole
+            || has_suspects
+            || section.is_of(Action::parse(&self.latest.action).unwrap_or(Action::FullAnalysis))
     }
 }

@@ -1,12 +1,16 @@
-//! HTML page of a report: one file without scripts, fonts or pictures, that reaches nothing.
+//! HTML page of a report: one file without scripts, fonts or pictures, that reaches nothing. The same report as a page
+//! that changes while it is open, and the overview of many targets ([`live`]).
 //!
 //! Texts of a server or a component are escaped by the templates; a page cannot be changed by them. Control characters
 //! and those that reorder a line are replaced in the finished page, so that no place can be missed.
 
 mod actions;
+mod body;
 mod chart;
 mod findings;
+mod fleet;
 mod health;
+pub mod live;
 mod locks;
 mod origin;
 mod parts;
@@ -17,18 +21,17 @@ mod suspects;
 mod table;
 mod verdict;
 
-use archon_pool_contract::report::Report;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, PreEscaped, html};
 
+use self::body::{STYLE, content, title};
 use crate::document::Document;
-use crate::overview;
 use crate::sanitize;
-use crate::sections::Section;
 use crate::verdict::Verdict;
+
+pub use self::fleet::fleet;
 
 /// The page may use its own styles and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-const STYLE: &str = include_str!("html/style.css");
 
 /// Renders the whole page.
 pub fn page(document: &Document<'_>) -> String {
@@ -45,45 +48,14 @@ pub fn page(document: &Document<'_>) -> String {
                 title { (title(document.latest(), &verdict)) }
                 style { (PreEscaped(STYLE)) }
             }
-            body { (content(document, &verdict)) }
+            body { main { (verdict::verdict(document.latest(), &verdict)) (content(document)) } }
         }
     };
     sanitize::lines(&page.into_string())
 }
 
-/// Renders the `<main>` of the page alone, for a page that exchanges it.
+/// Renders the `<main>` of the page alone.
 pub fn main(document: &Document<'_>) -> String {
-    sanitize::lines(&content(document, &Verdict::of(document.latest())).into_string())
-}
-
-fn title(report: &Report, verdict: &Verdict) -> String {
-    format!("{}: {} ({})", verdict.level, verdict.sentence, overview::moment(report))
-}
-
-/// Renders the sections: the verdict and its reasons first, numbers later.
-fn content(document: &Document<'_>, verdict: &Verdict) -> Markup {
-    let report = document.latest();
-    html! {
-        main {
-            (verdict::verdict(report, verdict))
-            (actions::actions(&report.actions))
-            (findings::findings(report))
-            @if document.has(Section::Pool) { (pool::pool(report)) }
-            @if document.has(Section::Leaks) {
-                (suspects::suspects(&report.leak_detection))
-            }
-            (locks::locks(document))
-            @if document.has(Section::Health) { (health::health(&report.health_summary)) }
-            @if document.has(Section::Pooler) { (pool::pooler(report.pool_stats.pooler.as_ref())) }
-            @if document.has(Section::Scaling) {
-                (scaling::scaling(&report.scaling, report.pool_stats.pooler.as_ref()))
-            }
-            (rounds::rounds(document))
-            @if document.has(Section::Leaks) {
-                (suspects::excluded(&report.leak_detection))
-            }
-            (findings::notes(report))
-            (origin::origin(document))
-        }
-    }
+    let verdict = verdict::verdict(document.latest(), &Verdict::of(document.latest()));
+    sanitize::lines(&html! { main { (verdict) (content(document)) } }.into_string())
 }

@@ -21,6 +21,7 @@ pub mod markdown;
 mod overview;
 pub mod page;
 mod pooler;
+mod round;
 mod rounds;
 pub mod sanitize;
 mod scaling;
@@ -40,6 +41,7 @@ pub use self::explanation::explanation;
 pub use self::fault::fault;
 pub use self::hints::hint;
 pub use self::locks::{Holder, LockTree};
+pub use self::round::Round;
 pub use self::watch_line::{watch_fault, watch_line};
 
 use self::page::Page;

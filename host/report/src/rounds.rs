@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use archon_pool_contract::report::{Capacity, Report};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::round::{Pool, Round};
 use crate::table::{Table, number, text, word};
 use crate::text::decimal;
 
@@ -40,7 +40,7 @@ pub(super) struct Times {
 
 impl Times {
     /// Reads the times. Positions stand for them where one is not readable or goes back.
-    pub(super) fn of(rounds: &[Report]) -> Self {
+    pub(super) fn of(rounds: &[Round]) -> Self {
         let times: Option<Vec<_>> = rounds.iter().map(|round| round.timestamp.parse::<Timestamp>().ok()).collect();
         match times.as_deref() {
             Some(times @ [first, ..]) if times.is_sorted() => {
@@ -76,40 +76,37 @@ pub(super) fn time_of_day(timestamp: &str) -> &str {
 }
 
 /// Returns what was measured in any round.
-pub(super) fn measures(rounds: &[Report]) -> Vec<Measure> {
-    let line = |name, value: fn(&Report) -> Option<f64>| (name, rounds.iter().map(value).collect::<Vec<_>>());
+pub(super) fn measures(rounds: &[Round]) -> Vec<Measure> {
+    let line = |name, value: fn(&Round) -> Option<f64>| (name, rounds.iter().map(value).collect::<Vec<_>>());
     let mut measures = vec![
-        Measure {
-            title: "Slots",
-            lines: vec![line("used", |it| some(capacity(it).used)), line("usable", |it| some(capacity(it).usable))],
-        },
+        Measure { title: "Slots", lines: vec![line("used", |it| some(it.used)), line("usable", |it| some(it.usable))] },
         Measure {
             title: "Sessions by state",
             lines: vec![
-                line("active", |it| some(it.pool_stats.connections.active)),
-                line("idle", |it| some(it.pool_stats.connections.idle)),
-                line("idle in transaction", |it| some(in_transaction(it))),
-                line("waiting for a lock", |it| some(it.pool_stats.connections.waiting)),
+                line("active", |it| some(it.active)),
+                line("idle", |it| some(it.idle)),
+                line("idle in transaction", |it| some(it.in_transaction)),
+                line("waiting for a lock", |it| some(it.waiting)),
             ],
         },
         Measure {
             title: "Suspects and findings",
             lines: vec![
-                line("suspects", |it| some(it.leak_detection.total_suspected)),
-                line("warnings and critical findings", |it| Some(serious(it) as f64)),
+                line("suspects", |it| some(it.suspects)),
+                line("warnings and critical findings", |it| Some(it.serious as f64)),
             ],
         },
         Measure {
             title: "Transactions per second",
-            lines: vec![line("transactions", |it| it.pool_stats.throughput.requests_per_second)],
+            lines: vec![line("transactions", |it| it.transactions_per_second)],
         },
         Measure {
             title: "Pool",
             lines: vec![
-                line("size", |it| is_controlled(it).then_some(it.scaling.current_size.into())),
-                line("target", |it| is_controlled(it).then_some(it.scaling.target_size.into())),
-                line("peak demand", |it| is_controlled(it).then_some(it.scaling.demand.peak)),
-                line("queued clients", |it| is_controlled(it).then_some(it.scaling.demand.queued.into())),
+                line("size", |it| it.pool.map(|pool| pool.size.into())),
+                line("target", |it| it.pool.map(|pool| pool.target.into())),
+                line("peak demand", |it| it.pool.map(|pool| pool.peak)),
+                line("queued clients", |it| it.pool.map(|pool| pool.queued.into())),
             ],
         },
     ];
@@ -118,7 +115,7 @@ pub(super) fn measures(rounds: &[Report]) -> Vec<Measure> {
 }
 
 /// Lists the rounds, oldest first.
-pub(super) fn table(rounds: &[Report]) -> Table {
+pub(super) fn table(rounds: &[Round]) -> Table {
     let mut table = Table::new([
         word("time"),
         text("action"),
@@ -135,22 +132,21 @@ pub(super) fn table(rounds: &[Report]) -> Table {
         number("queued"),
     ]);
     for round in rounds {
-        let connections = &round.pool_stats.connections;
-        let controlled = |number: u32| if is_controlled(round) { number.to_string() } else { String::new() };
+        let of_pool = |number: fn(Pool) -> u32| round.pool.map_or_else(String::new, |pool| number(pool).to_string());
         table.row([
             round.timestamp.clone(),
             round.action.clone(),
-            format!("{} of {}", connections.capacity.used, connections.capacity.usable),
-            connections.total.to_string(),
-            connections.active.to_string(),
-            connections.idle.to_string(),
-            in_transaction(round).to_string(),
-            connections.waiting.to_string(),
-            round.leak_detection.total_suspected.to_string(),
-            round.findings.len().to_string(),
-            round.pool_stats.throughput.requests_per_second.map_or_else(String::new, decimal),
-            controlled(round.scaling.current_size),
-            controlled(round.scaling.demand.queued),
+            format!("{} of {}", round.used, round.usable),
+            round.total.to_string(),
+            round.active.to_string(),
+            round.idle.to_string(),
+            round.in_transaction.to_string(),
+            round.waiting.to_string(),
+            round.suspects.to_string(),
+            round.findings.to_string(),
+            round.transactions_per_second.map_or_else(String::new, decimal),
+            of_pool(|pool| pool.size),
+            of_pool(|pool| pool.queued),
         ]);
     }
     table
@@ -158,24 +154,6 @@ pub(super) fn table(rounds: &[Report]) -> Table {
 
 fn some(number: u32) -> Option<f64> {
     Some(number.into())
-}
-
-fn capacity(round: &Report) -> &Capacity {
-    &round.pool_stats.connections.capacity
-}
-
-fn in_transaction(round: &Report) -> u32 {
-    let connections = &round.pool_stats.connections;
-    connections.idle_in_transaction.saturating_add(connections.aborted)
-}
-
-fn serious(round: &Report) -> usize {
-    round.findings.iter().filter(|finding| matches!(finding.severity.as_str(), "critical" | "warning")).count()
-}
-
-/// Returns true if something can resize the pool: without, sizes are advice.
-fn is_controlled(round: &Report) -> bool {
-    round.scaling.controller != "advice"
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! The status of every target, written after each round and read by every scrape, and the texts rendered from them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use crate::metrics::{self, Format, Process};
+use crate::order_status::OrderStatus;
+use crate::pages::Pages;
+use crate::posted::{Posted, Rendered};
 use crate::status::TargetStatus;
 
 /// The targets' status. Reading it waits for no database and for no round.
@@ -14,15 +18,28 @@ use crate::status::TargetStatus;
 pub(crate) struct Board {
     state: Mutex<State>,
     /// The number of changes: a rendered text is valid until the next one.
-    changes: AtomicU64,
+    changes: watch::Sender<u64>,
     /// One at a time: many scrapes after a round wait for one rendering.
     rendered: Mutex<BTreeMap<Format, (u64, Bytes)>>,
+    /// The overview, with the number of changes that it includes. One rendering at a time, too.
+    fleet: Mutex<Option<(u64, Arc<Rendered>)>>,
+    /// Start of this program: identities of an earlier one are not repeated.
+    started: u128,
+}
+
+/// Subject of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum View {
+    /// All targets.
+    Fleet,
+    /// The target of this name.
+    Target(String),
 }
 
 #[derive(Debug)]
 struct State {
     process: Process,
-    targets: BTreeMap<Arc<str>, Arc<TargetStatus>>,
+    targets: BTreeMap<Arc<str>, Arc<Posted>>,
     stopping: bool,
 }
 
@@ -39,23 +56,72 @@ impl Board {
     /// Creates a board without targets.
     pub(crate) fn new(process: Process) -> Self {
         let state = State { process, targets: BTreeMap::new(), stopping: false };
-        Self { state: Mutex::new(state), changes: AtomicU64::new(0), rendered: Mutex::default() }
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
+        Self {
+            state: Mutex::new(state),
+            changes: watch::Sender::new(0),
+            rendered: Mutex::default(),
+            fleet: Mutex::default(),
+            started,
+        }
     }
 
     /// Returns the status of all targets, by name.
     pub(crate) fn targets(&self) -> Vec<Arc<TargetStatus>> {
-        lock(&self.state).targets.values().cloned().collect()
+        lock(&self.state).targets.values().map(|posted| Arc::clone(&posted.status)).collect()
     }
 
     /// Returns the status of a target.
     pub(crate) fn target(&self, name: &str) -> Option<Arc<TargetStatus>> {
-        lock(&self.state).targets.get(name).cloned()
+        lock(&self.state).targets.get(name).map(|posted| Arc::clone(&posted.status))
+    }
+
+    /// Returns a receiver of the number of changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Returns true once this program ends.
+    pub(crate) fn is_stopping(&self) -> bool {
+        lock(&self.state).stopping
+    }
+
+    /// Returns a page; none when there is no such target. It is rendered once for each round, which may take long: not
+    /// for an asynchronous thread.
+    pub(crate) fn page(&self, pages: &Pages, view: &View) -> Option<Arc<Rendered>> {
+        match view {
+            View::Fleet => Some(self.fleet(pages)),
+            View::Target(name) => {
+                let posted = lock(&self.state).targets.get(name.as_str()).cloned();
+                posted.map(|posted| posted.page(pages))
+            }
+        }
+    }
+
+    fn fleet(&self, pages: &Pages) -> Arc<Rendered> {
+        let mut fleet = lock(&self.fleet);
+        let version = self.version();
+        if let Some((of, page)) = &*fleet
+            && *of == version
+        {
+            return Arc::clone(page);
+        }
+        let targets = self.targets();
+        let content = pages.fleet(targets.iter().map(|status| &**status));
+        // The same content keeps its identity, so that no reader gets it twice.
+        let page = match fleet.take() {
+            Some((_, page)) if page.content == content => page,
+            _ => Arc::new(Rendered { id: self.id(version), content }),
+        };
+        *fleet = Some((version, Arc::clone(&page)));
+        page
     }
 
     /// Sets the status of a target.
     pub(crate) fn set(&self, status: TargetStatus) {
+        let id = self.id(self.version() + 1);
         self.change(|state| {
-            state.targets.insert(Arc::clone(&status.name), Arc::new(status));
+            state.targets.insert(Arc::clone(&status.name), Arc::new(Posted::new(status, id)));
         });
     }
 
@@ -71,6 +137,13 @@ impl Board {
         self.change(|state| state.process.reload_successful = successful);
     }
 
+    /// Records the orders of other commands; the same as before are no change.
+    pub(crate) fn ordered(&self, orders: &OrderStatus) {
+        if lock(&self.state).process.orders.as_deref() != Some(orders) {
+            self.change(|state| state.process.orders = Some(Arc::new(orders.clone())));
+        }
+    }
+
     /// Records that this program ends.
     pub(crate) fn stopping(&self) {
         self.change(|state| state.stopping = true);
@@ -82,7 +155,7 @@ impl Board {
         if state.stopping {
             return Err(NotReady::Stopping);
         }
-        let without_round = state.targets.values().filter(|status| status.up.is_none()).count();
+        let without_round = state.targets.values().filter(|posted| posted.status.up.is_none()).count();
         let targets = state.targets.len();
         if without_round == 0 { Ok(()) } else { Err(NotReady::Waiting { without_round, targets }) }
     }
@@ -90,7 +163,7 @@ impl Board {
     /// Returns the metrics of all targets. Rendered once for each change.
     pub(crate) fn render(&self, format: Format) -> Result<Bytes, std::fmt::Error> {
         let mut rendered = lock(&self.rendered);
-        let version = self.changes.load(Ordering::Acquire);
+        let version = self.version();
         if let Some((of, text)) = rendered.get(&format)
             && *of == version
         {
@@ -111,12 +184,20 @@ impl Board {
 
     fn read(&self) -> (Process, Vec<Arc<TargetStatus>>) {
         let state = lock(&self.state);
-        (state.process.clone(), state.targets.values().cloned().collect())
+        (state.process.clone(), state.targets.values().map(|posted| Arc::clone(&posted.status)).collect())
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut lock(&self.state));
-        self.changes.fetch_add(1, Ordering::Release);
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    fn version(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
+    fn id(&self, version: u64) -> String {
+        format!("{:x}-{version:x}", self.started)
     }
 }
 

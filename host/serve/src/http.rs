@@ -1,7 +1,10 @@
 //! The HTTP server: GET of metrics, of the two states and of pages. It changes nothing.
 
 mod connections;
+mod context;
+mod events;
 mod negotiation;
+mod page;
 mod routes;
 
 use std::sync::Arc;
@@ -29,7 +32,7 @@ pub(crate) fn start(
     access: Access,
     requirements: Requirements,
     board: Arc<Board>,
-    pages: Arc<dyn Pages>,
+    pages: Pages,
 ) -> Listening {
     let requirements = InForce::new(requirements);
     let routes = routes::routes(board, pages, requirements.clone(), access.is_open());

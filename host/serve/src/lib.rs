@@ -1,6 +1,6 @@
-//! `archon-pool serve`: rounds over many targets, and their metrics for Prometheus.
+//! `archon-pool serve`: rounds over many targets, their reports as live pages, and their metrics for Prometheus.
 //!
-//! A scrape queries no database: it renders the last report of each target from memory. Each target has one kept
+//! A scrape or a page queries no database: it renders the last report of each target from memory. Each target has one kept
 //! session, and one round at a time.
 //!
 #![doc = include_str!("../README.md")]
@@ -13,7 +13,10 @@ mod histogram;
 mod http;
 mod lifecycle;
 pub mod metrics;
+mod order_status;
+mod orders;
 mod pages;
+mod posted;
 mod progress;
 mod remarks;
 mod round;
@@ -26,7 +29,7 @@ mod targets;
 
 pub use self::access::{Access, Tls};
 pub use self::backoff::pause;
-pub use self::pages::{Pages, PlainIndex};
+pub use self::pages::Pages;
 pub use self::remarks::Remarks;
 pub use self::server::Server;
 pub use self::status::TargetStatus;

@@ -4,6 +4,7 @@ mod exposition;
 mod findings;
 mod leaks;
 mod metric;
+mod orders;
 mod pooler;
 mod probes;
 mod process;
@@ -25,8 +26,9 @@ use crate::status::TargetStatus;
 mod tests;
 
 /// Groups of metrics, in the order in which they use up a target's budget.
-const GROUPS: [&[Metric]; 8] = [
+const GROUPS: [&[Metric]; 9] = [
     &process::METRICS,
+    &orders::METRICS,
     &rounds::METRICS,
     &slots::METRICS,
     &waits::METRICS,
@@ -61,7 +63,7 @@ pub(crate) fn dropped(status: &TargetStatus) -> u64 {
 
 fn add(series: &mut TargetSeries<'_>, status: &TargetStatus) {
     rounds::add(series, status);
-    if let Some(report) = &status.report {
+    if let Some(report) = status.current_report() {
         slots::add(series, report);
         waits::add(series, report);
         leaks::add(series, report, &status.shown.suspects);

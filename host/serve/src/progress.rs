@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::report::Report;
+use archon_pool_report::Round;
 
 use crate::metrics;
 use crate::shown::OTHER;
 use crate::status::{NO_SQLSTATE, SUCCESS, TargetStatus, Totals};
 
-/// Rounds that may fail in a row before the values of the last report are given up.
-const FAILURES_WITHOUT_A_REPORT: u32 = 3;
+/// Rounds whose numbers are kept: an hour of the default interval.
+const HISTORY: usize = 120;
 
 /// Kinds of faults, or SQLSTATEs of probes, with a series of their own.
 const WORDS: usize = 12;
@@ -33,27 +34,32 @@ pub(crate) fn after(status: &TargetStatus, round: Ended, most_applications: usiz
     let mut next = status.clone();
     next.totals.durations.observe(round.took);
     next.totals.cpu += round.cpu;
+    next.last_round = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs_f64());
     match round.outcome {
         Ok(report) => {
             count(&mut next.totals.rounds, SUCCESS);
             add_probes(&mut next.totals, &report);
             next.shown.update(&report, most_applications);
             (next.up, next.failures, next.fault) = (Some(true), 0, None);
-            next.last_success = SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs_f64());
+            next.last_success = next.last_round;
+            next.history = Arc::new(extended(&status.history, Round::of(&report)));
             next.report = Some(report);
         }
         Err(fault) => {
             let known = kind::ALL.contains(&fault.kind.as_str());
             count(&mut next.totals.rounds, if known { &fault.kind } else { OTHER });
             (next.up, next.failures) = (Some(false), status.failures.saturating_add(1));
-            if next.failures >= FAILURES_WITHOUT_A_REPORT {
-                next.report = None;
-            }
             next.fault = Some(fault);
         }
     }
     next.totals.dropped += metrics::dropped(&next);
     next
+}
+
+/// Returns the numbers of the last rounds with one more.
+fn extended(history: &[Round], round: Round) -> Vec<Round> {
+    let left_out = (history.len() + 1).saturating_sub(HISTORY);
+    history[left_out..].iter().cloned().chain([round]).collect()
 }
 
 fn add_probes(totals: &mut Totals, report: &Report) {

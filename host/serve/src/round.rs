@@ -61,9 +61,10 @@ fn report(output: &SkillOutput, carry: &mut Option<Value>) -> Result<Arc<Report>
     let data: Data = serde_json::from_str(&text).map_err(|error| {
         Fault::new(kind::UNEXPECTED_ANSWER, format!("the component's report has another form: {error}"))
     })?;
-    let report =
+    let mut report =
         data.data.ok_or_else(|| Fault::new(kind::UNEXPECTED_ANSWER, "the component's answer has no report"))?;
-    // As the component wrote it: the carry is its own.
+    // It is passed on in the form in which the component wrote it, and is large.
+    report.carry = String::new();
     *carry = output.carry().and_then(|carry| serde_json::from_str(carry.get()).ok());
     Ok(Arc::new(report))
 }

@@ -1,11 +1,13 @@
 //! `serve`: rounds over all targets, and their metrics over HTTP, until a signal ends it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_core::host::Host;
 use archon_pool_core::plugin::Plugin;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::board::Board;
@@ -13,6 +15,7 @@ use crate::fleet::Fleet;
 use crate::http::{self, Listening};
 use crate::lifecycle::{Event, Signals};
 use crate::metrics::Process;
+use crate::orders;
 use crate::pages::Pages;
 use crate::remarks::Remarks;
 use crate::rounds::Shared;
@@ -30,8 +33,10 @@ pub struct Server {
     pub applications: usize,
     /// Receiver of remarks.
     pub remarks: Remarks,
+    /// Audit log of other commands, whose orders are counted.
+    pub orders: Option<PathBuf>,
     /// Renderer of the pages for people.
-    pub pages: Arc<dyn Pages>,
+    pub pages: Pages,
 }
 
 impl Server {
@@ -40,15 +45,20 @@ impl Server {
     ///
     /// `host` needs no permission to change anything: nothing is ever ended or resized.
     pub async fn run(self, host: Host, plugin: Arc<Plugin>) -> Result<(), Fault> {
-        let Self { access, targets, applications, remarks, pages } = self;
+        let Self { access, targets, applications, remarks, orders, pages } = self;
         // All that can be wrong is found before the first connection.
         let list = targets.read()?;
         let access = access.check()?;
         let requirements = access.read()?;
         let mut signals = Signals::listen()?;
         let listener = access.bind().await?;
-        let process = Process { digest: plugin.digest(), world: plugin.world(), reload_successful: true };
+        let process = Process { digest: plugin.digest(), world: plugin.world(), reload_successful: true, orders: None };
         let board = Arc::new(Board::new(process));
+        // Ended when it is dropped.
+        let mut following = JoinSet::new();
+        if let Some(path) = orders {
+            following.spawn(orders::follow(path, host.policy().clone(), Arc::clone(&board), remarks.clone()));
+        }
         let shared = Shared { host, plugin, board: Arc::clone(&board), remarks: remarks.clone(), applications };
         let mut fleet = Fleet::new(shared);
         remarks.say(&format!("{} on {}", targets_of(list.len()), address(&listener, &access)));

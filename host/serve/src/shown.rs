@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::keys::{FindingKey, PoolKey, findings};
 pub(crate) use self::lasting::Lasting;
-pub(crate) use self::tallies::{OTHER, applications, suspects};
+pub(crate) use self::tallies::{OTHER, applications, label, suspects};
 
 use self::keys::queued_pools;
 

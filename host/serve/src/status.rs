@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::report::Report;
+use archon_pool_report::Round;
 use tokio::time::Instant;
 
 use crate::histogram::Histogram;
@@ -17,17 +18,23 @@ pub(crate) const SUCCESS: &str = "success";
 /// Reason of a failed probe for which the server had no SQLSTATE.
 pub(crate) const NO_SQLSTATE: &str = "none";
 
+/// Rounds that may fail in a row before the values of the last report are given up.
+const FAILURES_WITHOUT_A_REPORT: u32 = 3;
+
 /// Status of one target.
 #[derive(Debug, Clone)]
 pub struct TargetStatus {
     pub(crate) name: Arc<str>,
     pub(crate) report: Option<Arc<Report>>,
+    /// Numbers of the last rounds with a report, oldest first.
+    pub(crate) history: Arc<Vec<Round>>,
     pub(crate) fault: Option<Fault>,
     pub(crate) up: Option<bool>,
     pub(crate) failures: u32,
     /// Time by which the next round has ended, unless something is wrong with this program.
     pub(crate) expected_by: Instant,
     pub(crate) last_success: Option<f64>,
+    pub(crate) last_round: Option<f64>,
     pub(crate) totals: Totals,
     pub(crate) shown: Shown,
 }
@@ -49,11 +56,13 @@ impl TargetStatus {
         Self {
             name: name.into(),
             report: None,
+            history: Arc::default(),
             fault: None,
             up: None,
             failures: 0,
             expected_by,
             last_success: None,
+            last_round: None,
             totals: Totals {
                 rounds: BTreeMap::from([(SUCCESS.to_owned(), 0)]),
                 durations: Histogram::new(&[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
@@ -72,9 +81,14 @@ impl TargetStatus {
         &self.name
     }
 
-    /// Returns the last report; none before there is one, and after three failed rounds in a row.
+    /// Returns the last report, however old; none before there is one.
     pub fn report(&self) -> Option<&Arc<Report>> {
         self.report.as_ref()
+    }
+
+    /// Returns the last report, if its values still count: not after three failed rounds in a row.
+    pub(crate) fn current_report(&self) -> Option<&Arc<Report>> {
+        self.report().filter(|_| self.failures < FAILURES_WITHOUT_A_REPORT)
     }
 
     /// Returns the fault of the last round, if it failed.

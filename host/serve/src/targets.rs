@@ -137,10 +137,12 @@ fn out_of_range(field: &str, seconds: u64) -> String {
 
 fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(plain) {
+    // Dots alone are another folder in the path of its page.
+    let is_folder = name.bytes().all(|byte| byte == b'.');
+    if (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(plain) && !is_folder {
         return Ok(());
     }
-    Err(format!("a target's name has 1 to {LONGEST_NAME} letters, digits, '_', '.' and '-'"))
+    Err(format!("a target's name has 1 to {LONGEST_NAME} letters, digits, '_', '.' and '-', and not dots alone"))
 }
 
 fn check_options(options: &Map<String, Value>) -> Result<(), String> {
@@ -200,6 +202,7 @@ mod tests {
             ("[targets.a]\noptions = { minsize = 1 }", "minsize"),
             ("[targets.a]\noptions = { dryRun = false }", "serve changes nothing"),
             ("[targets.'a b']", "letters, digits"),
+            ("[targets.'..']", "not dots alone"),
         ] {
             let why = parse(text).expect_err(text);
             assert!(why.contains(words), "{text}: {why}");

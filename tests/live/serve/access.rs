@@ -20,7 +20,7 @@ async fn only_a_client_with_the_token_gets_an_answer() -> Result<()> {
     let path = file.display().to_string();
     let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &["--token-file", &path]).await?;
     let status = async |path: &str, header: &str| anyhow::Ok(http::get(serving.port(), path, &[header]).await?.status);
-    for path in ["/metrics", "/", "/t/default"] {
+    for path in ["/metrics", "/", "/t/default", "/t/default/events", "/events", "/live.js"] {
         ensure!(status(path, "X-None: x").await? == 401, "{path}");
         ensure!(status(path, "Authorization: Bearer b5ac6f1e3d9f4c0d8a7f").await? == 401, "{path}");
     }
@@ -42,9 +42,12 @@ async fn without_a_token_another_host_name_is_refused() -> Result<()> {
     let cluster = cluster().await?;
     let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &[]).await?;
     // As a browser would send it, whose page let its own name point to this address.
-    let script = format!("GET /metrics HTTP/1.1\r\nHost: evil.example:{}\r\nConnection: close\r\n\r\n", serving.port());
-    let answer = raw(serving.port(), &script).await?;
-    ensure!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+    for path in ["/metrics", "/", "/t/default", "/t/default/events", "/events", "/live.js"] {
+        let script =
+            format!("GET {path} HTTP/1.1\r\nHost: evil.example:{}\r\nConnection: close\r\n\r\n", serving.port());
+        let answer = raw(serving.port(), &script).await?;
+        ensure!(answer.starts_with("HTTP/1.1 421"), "{path}: {answer}");
+    }
     Ok(())
 }
 

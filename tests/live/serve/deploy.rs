@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{promtool, rounds};
 use crate::actions::{OPERATOR, create_roles_and_table};
+use crate::cli::{run, text};
 
 /// Folder of the shipped files.
 pub(super) fn deploy() -> PathBuf {
@@ -48,9 +49,24 @@ async fn everything() -> Result<(Cluster, PgBouncer, Serving)> {
     let pooler = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let environment =
         [("DATABASE_URL", &*cluster.url(OPERATOR, "postgres")), ("PGBOUNCER_URL", &*pooler.console_url())];
-    let serving = Serving::start(&flags, &environment).await?;
+    let folder = tempfile::tempdir()?.keep();
+    let orders = folder.join("audit").display().to_string();
+    let serving = Serving::start(&[&flags[..], &["--orders", &orders]].concat(), &environment).await?;
+    end_a_transaction(&cluster, &orders).await?;
     rounds(&serving, "default", 3.0).await?;
     Ok((cluster, pooler, serving))
+}
+
+/// Ends a session by a command of its own, with this audit log.
+async fn end_a_transaction(cluster: &Cluster, audit: &str) -> Result<()> {
+    let open = cluster.app("app", "forgotten").idle_in_transaction("SELECT 1").await?;
+    let old = format!("pid = {} AND clock_timestamp() - state_change > interval '1.5 seconds'", open.pid());
+    until("the transaction is old enough", async || Ok(cluster.count(&old).await? == 1)).await?;
+    let apply = ["kill-idle", "--apply", "--max-kill-percentage", "100", "--audit", audit];
+    let flags = ["--idle-in-transaction-timeout-ms", "1000", "--sample-ms", "0", "--min-size", "1"];
+    let output = run(cluster, OPERATOR, &[&apply[..], &flags].concat()).await?;
+    ensure!(cluster.count(&format!("pid = {}", open.pid())).await? == 0, "{}", text(&output.stdout));
+    Ok(())
 }
 
 #[tokio::test]
@@ -78,6 +94,16 @@ async fn every_metric_of_the_alerts_and_the_dashboard_is_in_a_real_scrape() -> R
     let _open = cluster.app("app", "cron").idle_in_transaction("SELECT 1").await?;
     let finding = r#"archon_pool_finding{target="default",id="idle-in-transaction",severity="warning"}"#;
     serving.shows(finding, 1.0).await?;
+    let ended = |server: &str| {
+        format!(
+            "archon_pool_orders_total{{server=\"{server}\",database=\"postgres\",action=\"terminate\",outcome=\"signalled\"}}"
+        )
+    };
+    let server = format!("127.0.0.1:{}", cluster.port());
+    serving.shows(&ended(&server), 1.0).await?;
+    let left =
+        format!("archon_pool_orders_left_this_hour{{server=\"{server}\",database=\"postgres\",action=\"terminate\"}}");
+    serving.shows(&left, 999.0).await?;
     let scraped = names(&serving.scrape().await?);
     let dashboard = shipped("dashboard.json")?;
     for (file, text) in [("alerts.yaml", shipped("alerts.yaml")?), ("dashboard.json", dashboard)] {

@@ -100,15 +100,16 @@ async fn a_server_without_a_free_slot_is_watched_by_the_kept_session() -> Result
     crate::actions::create_roles_and_table(&cluster).await?;
     let serving = serving(&cluster, &["--interval", "1", "--probe-interval", "1"]).await?;
     let mut taken = Vec::new();
-    while let Ok(client) = cluster.connect("app").await {
-        taken.push(client);
-    }
-    ensure!(!taken.is_empty(), "slots were free");
     let usable = serving.value(r#"archon_pool_slots_usable{target="default"}"#).await?.unwrap_or_default();
     until("the slots are shown as taken", async || {
+        // A probe may have had one of the slots until now.
+        while let Ok(client) = cluster.connect("app").await {
+            taken.push(client);
+        }
         Ok(serving.value(r#"archon_pool_slots_used{target="default"}"#).await? >= Some(usable))
     })
     .await?;
+    ensure!(!taken.is_empty(), "slots were free");
     serving.shows(r#"archon_pool_up{target="default"}"#, 1.0).await?;
     let observer = cluster.connect(SUPERUSER).await?;
     ensure!(ours(&observer).await? == 1, "no probe takes a slot of the reserve");
@@ -131,6 +132,10 @@ async fn a_silent_server_is_down_and_others_go_on() -> Result<()> {
     let after = serving.value(well).await?.unwrap_or_default();
     ensure!(after >= before + 3.0, "the other target went on: {before} rounds, then {after}");
     ensure!(serving.value(r#"archon_pool_slots{target="ill"}"#).await?.is_none(), "old values are given up");
+    let page = serving.get("/t/ill").await?.body;
+    for shown in ["ill cannot be read: ", "Below is the last report", "usable in use"] {
+        ensure!(page.contains(shown), "the page has no {shown}: {page}");
+    }
     ensure!(serving.value(r#"archon_pool_slots{target="well"}"#).await?.is_some());
     Ok(())
 }

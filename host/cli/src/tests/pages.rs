@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::report::Report;
-use archon_pool_report::{Document, Failure, Holder, LockTree, html, markdown};
+use archon_pool_report::html::live::{self, Addresses, Trouble, Watched};
+use archon_pool_report::{Document, Failure, Holder, LockTree, Round, html, markdown};
 use html5gum::{Token, Tokenizer};
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -74,6 +76,50 @@ fn html_of_a_resized_pool() {
     assert_snapshot!(lines(&single(fixture::scaled(), html::main)));
 }
 
+/// Renders the page of a target and the overview, each with the report and a fault since then.
+fn live_pages(report: &Report, text: &str, pages: impl Fn(String)) {
+    let (rounds, fault) = ([Round::of(report), Round::of(report)], Fault::new(kind::SERVER_UNREACHABLE, text));
+    let (at, last_success) = (Some(1_796_029_402.0), Some(1_796_029_272.5));
+    let trouble = Trouble { fault: &fault, rounds: 3, last_success };
+    let watched = |name, document, trouble| Watched { name, path: "/t/shop", document, trouble, at };
+    let document = || Some(Document::latest_of(report, &rounds).whole().origin("target", "shop"));
+    let all = [
+        watched("well", document(), None),
+        watched("shop", document(), Some(trouble)),
+        watched("gone", None, Some(trouble)),
+        watched("new", None, None),
+    ];
+    let addresses = Addresses { script: "/live.js", events: "/t/shop/events", seen: "1-2", build: "1.0.0" };
+    for content in all.iter().map(live::target).chain([html::fleet(&all)]) {
+        pages(live::page(&content, addresses));
+    }
+}
+
+#[test]
+fn live_html_of_a_fault_after_a_report() {
+    let page = std::cell::RefCell::new(Vec::new());
+    live_pages(&fixture::healthy(), "no server answers at db:5432", |html| page.borrow_mut().push(html));
+    let pages = page.into_inner();
+    let body = |page: &str| lines(page.split_once("<body").expect("a body").1);
+    assert_snapshot!("live_html_of_a_fault_after_a_report", body(&pages[1]));
+    assert_snapshot!("live_html_of_an_overview", body(&pages[4]));
+}
+
+#[test]
+fn no_text_changes_a_live_page() {
+    let of = |text: &str| {
+        let shown = std::cell::RefCell::new(Vec::new());
+        let report = with_texts(&fixture::behind_a_pooler(), text);
+        live_pages(&report, text, |page| shown.borrow_mut().push(elements(&page)));
+        shown.into_inner()
+    };
+    for ((harmless, _), (hostile, text)) in of("x").into_iter().zip(of(HOSTILE)) {
+        assert_eq!(harmless, hostile);
+        let scripts = hostile.iter().filter(|element| element.starts_with("script")).count();
+        assert!(scripts == 1 && !text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    }
+}
+
 #[test]
 fn markdown_of_several_rounds() {
     assert_snapshot!(whole(&rounds(fixture::behind_a_pooler()), markdown::page));
@@ -119,7 +165,8 @@ fn elements(page: &str) -> (Vec<String>, String) {
                 for (name, value) in &tag.attributes {
                     let name = utf8(name);
                     // Texts may stand in labels, which act on nothing.
-                    let value = if name == "aria-label" { String::new() } else { utf8(value) };
+                    let is_text = matches!(&*name, "aria-label" | "data-key" | "data-title");
+                    let value = if is_text { String::new() } else { utf8(value) };
                     element.push_str(&format!(" {name}={value}"));
                 }
                 elements.push(element);

@@ -17,7 +17,7 @@ pub(super) fn locks(document: &Document<'_>) -> Markup {
     let waiting = document.latest().pool_stats.connections.waiting;
     let content = match document.lock_tree() {
         Some(tree) if tree.waiting > 0 => self::tree(tree),
-        None if waiting > 0 => chains(&document.latest().findings, waiting),
+        None if waiting > 0 => chains(document, waiting),
         _ => statement("healthy", "✔", "No session waits for a lock."),
     };
     section("locks", "Waits for locks", &content)
@@ -49,7 +49,8 @@ fn holder(holder: &Holder) -> Markup {
     }
 }
 
-fn chains(findings: &[Finding], waiting: u32) -> Markup {
+fn chains(document: &Document<'_>, waiting: u32) -> Markup {
+    let findings: &[Finding] = &document.latest().findings;
     let evidence: Vec<_> =
         findings.iter().filter(|it| CHAINS.contains(&it.id.as_str())).flat_map(|it| &it.evidence).collect();
     let (chains, left_out) = limited(evidence.into_iter(), LIST, |chain| html! { li { (chain) } });
@@ -57,6 +58,12 @@ fn chains(findings: &[Finding], waiting: u32) -> Markup {
         (statement("warning", "▲", &format!("{} waiting for a lock.", count(waiting as usize, "session"))))
         @if !chains.0.is_empty() { ul { (chains) } }
         (more(left_out))
-        p.hint { "An answer as JSON has no tree of locks: a live call and a cassette have one." }
+        p.hint {
+            @if document.is_whole() {
+                "The whole tree: " code { "archon-pool report --html FILE" } "."
+            } @else {
+                "An answer as JSON has no tree of locks: a live call and a cassette have one."
+            }
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn rounds(document: &Document<'_>) -> Markup {
         (more(left_out))
         @if all.len() > 1 {
             div.charts { @for measure in &rounds::measures(all) { (chart(measure, &times)) } }
-            details { summary { "The numbers of each round" } (table(&rounds::table(all), "Rounds")) }
+            details data-key="rounds" { summary { "The numbers of each round" } (table(&rounds::table(all), "Rounds")) }
         }
     };
     section("rounds", "Over time", &content)

@@ -45,7 +45,7 @@ fn scale(sessions: &[ConnectionMetric]) -> f64 {
 
 fn session(session: &ConnectionMetric, scale: f64) -> Markup {
     html! {
-        details.suspect {
+        details.suspect data-key=(session.id) {
             summary {
                 span.confidence { (session.confidence) " %" }
                 " " strong { (named(&session.application)) }

@@ -8,9 +8,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::access::InForce;
 
@@ -22,6 +24,12 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Time for the head of a request, also that of the next one of a kept connection: longer than a usual scrape interval.
 const HEAD: Duration = Duration::from_secs(75);
+
+/// Time in which a client must take some of its answer, or the connection is closed: nobody keeps one by not reading.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// Bytes of an answer that the system holds for a connection.
+const SEND_BYTES: usize = 256 << 10;
 
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
@@ -78,22 +86,78 @@ async fn connection(
 ) {
     // An answer is written at once and not in pieces.
     let _ = stream.set_nodelay(true);
+    // The system's own grows to some megabytes, which a client that reads nothing would have for itself.
+    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BYTES);
     match requirements.get().tls {
-        None => answer(stream, routes, watcher).await,
+        None => answer(stream, routes, watcher, STALLED).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                answer(stream, routes, watcher).await;
+                answer(stream, routes, watcher, STALLED).await;
             }
         }
     }
     drop(permit);
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, routes: Router, watcher: Watcher) {
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    routes: Router,
+    watcher: Watcher,
+    stalled: Duration,
+) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(stalled));
+    let stream = Box::pin(stream);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!("a connection ended: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Starts to answer a request for a body that no buffer holds.
+    async fn large(stalled: Duration) -> (tokio::io::DuplexStream, tokio::task::JoinHandle<()>) {
+        let (mut client, server) = tokio::io::duplex(1 << 10);
+        let routes = Router::new().route("/", get(async || vec![b'x'; 1 << 20]));
+        let answering = tokio::spawn(async move {
+            // Dropping it would end the connection before its first request.
+            let graceful = GracefulShutdown::new();
+            answer(server, routes, graceful.watcher(), stalled).await;
+        });
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("sent");
+        (client, answering)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_dropped() {
+        let (mut client, answering) = large(Duration::from_millis(50)).await;
+        client.read_exact(&mut [0; 12]).await.expect("it begins to answer");
+        tokio::time::timeout(Duration::from_secs(10), answering).await.expect("in time").expect("no panic");
+        drop(client);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_slowly_gets_everything() {
+        let (mut client, answering) = large(Duration::from_secs(5)).await;
+        let mut read = 0;
+        let mut part = [0; 64 << 10];
+        loop {
+            let length = client.read(&mut part).await.expect("read");
+            if length == 0 {
+                break;
+            }
+            read += length;
+            tokio::task::yield_now().await;
+        }
+        answering.await.expect("no panic");
+        assert!(read > 1 << 20);
     }
 }

@@ -4,35 +4,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
+use super::context::{Context, plain};
+use super::events::{self, Client, STREAMS};
 use super::negotiation::format;
+use super::page;
 use crate::access::InForce;
-use crate::board::{Board, NotReady};
+use crate::board::{Board, NotReady, View};
 use crate::pages::Pages;
-
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const CSP: HeaderName = HeaderName::from_static("content-security-policy");
-
-/// Scripts, and anything from another address, are forbidden.
-const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; img-src data:");
-
-#[derive(Clone)]
-struct Context {
-    board: Arc<Board>,
-    pages: Arc<dyn Pages>,
-    requirements: InForce,
-    /// True if nothing is required: then a name of another host is refused.
-    is_open: bool,
-}
 
 #[derive(Deserialize)]
 struct Wanted {
@@ -40,12 +29,16 @@ struct Wanted {
 }
 
 /// Creates the routes. The two states need no token: they reveal nothing, and probes of an orchestrator have none.
-pub(super) fn routes(board: Arc<Board>, pages: Arc<dyn Pages>, requirements: InForce, is_open: bool) -> Router {
-    let context = Context { board, pages, requirements, is_open };
+pub(super) fn routes(board: Arc<Board>, pages: Pages, requirements: InForce, is_open: bool) -> Router {
+    let (pages, streams) = (Arc::new(pages), Arc::new(Semaphore::new(STREAMS)));
+    let context = Context { board, pages, requirements, is_open, streams };
     let guarded = Router::new()
         .route("/metrics", get(metrics))
-        .route("/", get(index))
+        .route("/", get(fleet))
+        .route("/events", get(fleet_events))
         .route("/t/{name}", get(target))
+        .route("/t/{name}/events", get(target_events))
+        .route(page::SCRIPT_PATH, get(page::script))
         .layer(middleware::from_fn_with_state(context.clone(), guard));
     guarded.route("/-/healthy", get(healthy)).route("/-/ready", get(ready)).with_state(context)
 }
@@ -63,13 +56,25 @@ async fn metrics(State(context): State<Context>, Query(wanted): Query<Wanted>, h
     }
 }
 
-async fn index(State(context): State<Context>) -> Response {
-    html(context.pages.index(&context.board.targets()))
+async fn fleet(State(context): State<Context>) -> Response {
+    page::html(context, View::Fleet).await
 }
 
 async fn target(State(context): State<Context>, Path(name): Path<String>) -> Response {
-    let page = context.board.target(&name).and_then(|status| context.pages.target(&status));
-    page.map_or_else(|| plain(StatusCode::NOT_FOUND, "there is no such page"), html)
+    page::html(context, View::Target(name)).await
+}
+
+async fn fleet_events(State(context): State<Context>, Query(client): Query<Client>, headers: HeaderMap) -> Response {
+    events::events(context, View::Fleet, client, &headers).await
+}
+
+async fn target_events(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Query(client): Query<Client>,
+    headers: HeaderMap,
+) -> Response {
+    events::events(context, View::Target(name), client, &headers).await
 }
 
 async fn healthy() -> Response {
@@ -100,6 +105,8 @@ async fn guard(State(context): State<Context>, request: Request, next: Next) -> 
     }
     let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A page of another site must not load an answer as its script.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -111,14 +118,6 @@ fn is_local(host: &HeaderValue) -> bool {
     };
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
-}
-
-fn plain(status: StatusCode, text: &str) -> Response {
-    (status, [(CONTENT_TYPE, TEXT)], format!("{text}\n")).into_response()
-}
-
-fn html(page: String) -> Response {
-    ([(CONTENT_TYPE, HTML), (CSP, POLICY)], Body::from(page)).into_response()
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! Metrics of this program and of its component.
 
+use std::sync::Arc;
+
 use archon_pool_core::components::World;
 use archon_pool_core::digest::Digest;
 
 use super::exposition::{Exposition, Reading};
 use super::metric::Metric;
+use super::orders;
+use crate::order_status::OrderStatus;
 
 pub(super) static METRICS: [Metric; 3] = [
     Metric::info("build", "Version of this program"),
@@ -21,6 +25,8 @@ pub(crate) struct Process {
     pub(crate) world: World,
     /// True unless the last reading of the targets failed.
     pub(crate) reload_successful: bool,
+    /// Orders of other commands, if their log is followed.
+    pub(crate) orders: Option<Arc<OrderStatus>>,
 }
 
 impl Process {
@@ -30,5 +36,8 @@ impl Process {
         let digest = self.digest.to_string();
         exposition.add(component, &[("digest", &digest), ("world", self.world.name())], Reading::Info);
         exposition.add(reload_successful, &[], Reading::Gauge(f64::from(u8::from(self.reload_successful))));
+        if let Some(status) = &self.orders {
+            orders::add(exposition, status);
+        }
     }
 }

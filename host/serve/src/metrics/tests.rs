@@ -63,7 +63,7 @@ fn ended(outcome: Result<Arc<Report>, Fault>) -> Ended {
 }
 
 fn text(statuses: &[TargetStatus], format: Format) -> String {
-    let process = Process { digest: Digest::of(b""), world: World::Observer, reload_successful: true };
+    let process = Process { digest: Digest::of(b""), world: World::Observer, reload_successful: true, orders: None };
     let targets: Vec<_> = statuses.iter().cloned().map(Arc::new).collect();
     render(&process, &targets, format).expect("text")
 }
@@ -171,6 +171,8 @@ fn no_label_can_have_a_pid_a_statement_a_client_or_an_identity() {
         "version",
         "digest",
         "world",
+        "server",
+        "action",
     ];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((_, labels)) = line.split_once('{') else { continue };
