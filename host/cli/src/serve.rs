@@ -38,7 +38,7 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
     let app = {
         let _progress = Progress::start(terminal, "serve");
         let policy = permissions::policy(&flags.options.to_json()?, false);
-        App::open(global, Component::BuiltIn(World::Observer), policy, &TapeFlags::default())?
+        App::open(global, Component::BuiltIn(World::Observer), policy, &TapeFlags::default(), terminal)?
     };
     app.print_notes(terminal);
     let (host, plugin) = app.into_host();

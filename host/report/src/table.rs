@@ -34,6 +34,7 @@ pub const fn number(title: &'static str) -> Column {
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    one_line: bool,
 }
 
 impl Column {
@@ -51,7 +52,13 @@ impl Column {
 impl Table {
     /// Creates an empty table.
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Self { columns: columns.into(), rows: Vec::new() }
+        Self { columns: columns.into(), rows: Vec::new(), one_line: false }
+    }
+
+    /// Makes each row one line, also on a narrow page: what does not fit is cut off.
+    pub fn one_line(mut self) -> Self {
+        self.one_line = true;
+        self
     }
 
     /// Adds a row; its cells are in the order of the columns.
@@ -73,7 +80,8 @@ impl Table {
     pub fn render(mut self, width: usize, most: usize) -> (String, usize) {
         let more = self.rows.len().saturating_sub(most);
         self.rows.truncate(most);
-        let text = if width < NARROW && self.columns.len() > 4 { self.list(width) } else { self.grid(width) };
+        let is_list = width < NARROW && self.columns.len() > 4 && !self.one_line;
+        let text = if is_list { self.list(width) } else { self.grid(width) };
         (text, more)
     }
 
@@ -85,6 +93,11 @@ impl Table {
             .set_width(u16::try_from(width).unwrap_or(u16::MAX))
             .set_header(self.columns.iter().map(|column| column.title))
             .add_rows(self.rows);
+        if self.one_line {
+            for row in table.row_iter_mut() {
+                row.max_height(1);
+            }
+        }
         for (column, kind) in table.column_iter_mut().zip(&self.columns) {
             column.set_padding((INDENT as u16, 0));
             if kind.number {
