@@ -76,6 +76,7 @@ async fn main() -> Result<()> {
     program.show("2. What would be ended? (a plan: nothing happens yet)", &url, &["kill-idle"]).await?;
     program.show("3. End it", &url, &["kill-idle", "--apply"]).await?;
     program.show("4. And now?", &url, &["monitor"]).await?;
+    program.show("5. How large should the pool be?", &url, &["auto-scale"]).await?;
 
     let after = Census::take(&cluster).await?;
     headline("Sessions before and after, counted in pg_stat_activity");
