@@ -109,8 +109,8 @@ async fn kill_idle_plans_without_apply_and_ends_sessions_with_it() -> Result<()>
     assert_eq!(code(&plan), FINDINGS);
     let page = text(&plan.stdout);
     // The numbers are read from the component's own sentence.
-    assert!(page.starts_with("● 1 of 2 sessions would be ended; nothing was changed\n"), "{page}");
-    assert!(page.contains("  1 spared: 1 below the threshold\n"), "{page}");
+    assert!(page.starts_with("● 1 of 3 sessions would be ended; nothing was changed\n"), "{page}");
+    assert!(page.contains("  2 spared: "), "{page}");
     assert!(page.contains("--apply carries the plan out"), "{page}");
     assert!(plan.stderr.is_empty(), "{}", text(&plan.stderr));
     assert!(session.answers().await);
@@ -147,7 +147,7 @@ async fn a_change_is_recorded_without_an_audit_file() -> Result<()> {
         assert!(line.contains(&change) && !line.contains('{'), "{line}");
     }
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(text(&done.stdout).starts_with("✔ 1 session ended\n"), "{}", text(&done.stdout));
+    assert!(text(&done.stdout).starts_with("✔ 1 of 2 sessions ended\n"), "{}", text(&done.stdout));
     Ok(())
 }
 

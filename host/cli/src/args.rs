@@ -31,7 +31,7 @@ SUPABASE_URL with SUPABASE_KEY), in this order.";
 const AFTER_HELP: &str = "\
 Exit status:
   0  healthy
-  1  findings: one is a warning or critical, a plan has targets, or a target was not ended; for diff: a difference
+  1  findings: one is a warning or critical, a plan has targets, or a change failed; for diff: a difference
   2  usage error: a flag, an option or a parameter is wrong
   3  could not run: the message and the hint name the reason
 130  interrupted before there was an answer

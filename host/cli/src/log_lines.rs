@@ -88,7 +88,11 @@ fn change(context: &Value) -> String {
         let _ = write!(text, " of {pool}");
     }
     if let (Some(before), Some(size)) = (field("before"), field("size")) {
-        let _ = write!(text, " from {before} to {size}");
+        let step = format!("from {before} to {size}");
+        // The reason often begins with it.
+        if !field("reason").is_some_and(|reason| reason.starts_with(&step)) {
+            let _ = write!(text, " {step}");
+        }
     }
     if let Some(statement) = field("statement") {
         let _ = write!(text, " statement {statement}");

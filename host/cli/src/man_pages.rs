@@ -23,10 +23,7 @@ const DATE: &str = "2026-11-30";
 /// Exit status and its meaning, as in the help.
 const STATUS: [(&str, &str); 5] = [
     ("0", "healthy"),
-    (
-        "1",
-        "findings: one is a warning or critical, a plan has targets, or a target was not ended; for diff: a difference",
-    ),
+    ("1", "findings: one is a warning or critical, a plan has targets, or a change failed; for diff: a difference"),
     ("2", "usage error: a flag, an option or a parameter is wrong"),
     ("3", "could not run: the message and the hint name the reason"),
     ("130", "interrupted before there was an answer"),

@@ -54,7 +54,11 @@ fn after_kill_idle(action: &Taken) -> Vec<String> {
         ));
     }
     if numbers.limits.iter().any(|limit| limit.ends_with("may not signal")) {
-        steps.push("an administrator can help: GRANT pg_signal_backend TO role".to_owned());
+        steps.push(
+            "sessions of superusers are ended by superusers; for those of other roles an administrator can GRANT \
+             pg_signal_backend TO the connected role"
+                .to_owned(),
+        );
     }
     steps
 }

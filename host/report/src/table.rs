@@ -85,7 +85,24 @@ impl Table {
         (text, more)
     }
 
-    fn grid(self, width: usize) -> String {
+    /// Removes the columns without any value.
+    fn remove_empty_columns(&mut self) {
+        let is_used = |index: usize| self.rows.iter().any(|row| row.get(index).is_none_or(|cell| !cell.is_empty()));
+        let used: Vec<bool> = (0..self.columns.len()).map(is_used).collect();
+        let is_kept = |index: &mut usize| {
+            *index += 1;
+            used.get(*index - 1).copied().unwrap_or(true)
+        };
+        let mut index = 0;
+        self.columns.retain(|_| is_kept(&mut index));
+        for row in &mut self.rows {
+            let mut index = 0;
+            row.retain(|_| is_kept(&mut index));
+        }
+    }
+
+    fn grid(mut self, width: usize) -> String {
+        self.remove_empty_columns();
         let mut table = comfy_table::Table::new();
         table
             .load_style(presets::NOTHING)
