@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use archon_pool_contract::params::Action;
 use clap::Args as Group;
 
-use super::Memory;
+use super::actions::Memory;
 use crate::options::OptionFlags;
 use crate::tape::TapeFlags;
 
