@@ -44,7 +44,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs a shell with a script on stdin, and returns its output; none where the shell is not installed.
+    /// Runs a shell with a script on stdin, and returns its output.
     fn run(shell: &str, arguments: &[&str], input: &str) -> String {
         let mut command = process::Command::new(shell);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
