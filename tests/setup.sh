@@ -106,6 +106,10 @@ if [ "$goal" = test ]; then
   # `serve` is tested with the programs that read its metrics, and with promtool.
   need_stopped 'command -v prometheus && command -v promtool && command -v prometheus-alertmanager' prometheus prometheus-alertmanager
   need 'openssl version' openssl
+  # Completion scripts and manual pages are read by what will read them.
+  need 'zsh --version && fish --version && command -v mandoc' zsh fish mandoc
+  # Verifies the unit file; no service is started.
+  need 'command -v systemd-analyze' systemd
   need '[ -x "${ARCHON_CHROMIUM:-/usr/bin/chromium}" ]' chromium fonts-dejavu-core
   # Any version of Node: if it is too old for jco, the Makefile installs another one with npm.
   need 'npm --version && node --version' nodejs npm

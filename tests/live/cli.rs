@@ -1,10 +1,11 @@
 //! The program on a real server: exit codes, JSON, plans and applied actions.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use archon_pool_tests::binaries::{archon_pool, compile_cache};
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::until::until_within;
@@ -106,7 +107,12 @@ async fn kill_idle_plans_without_apply_and_ends_sessions_with_it() -> Result<()>
 
     let plan = run(&cluster, OPERATOR, &with(&["kill-idle"])).await?;
     assert_eq!(code(&plan), FINDINGS);
-    assert!(text(&plan.stdout).contains("--apply carries the plan out"), "{}", text(&plan.stdout));
+    let page = text(&plan.stdout);
+    // The numbers are read from the component's own sentence.
+    assert!(page.starts_with("● 1 of 3 sessions would be ended; nothing was changed\n"), "{page}");
+    assert!(page.contains("  2 spared: "), "{page}");
+    assert!(page.contains("--apply carries the plan out"), "{page}");
+    assert!(plan.stderr.is_empty(), "{}", text(&plan.stderr));
     assert!(session.answers().await);
     cluster_shows_age(&cluster, session.pid(), 2).await?;
 
@@ -134,9 +140,41 @@ async fn a_change_is_recorded_without_an_audit_file() -> Result<()> {
     cluster_shows_age(&cluster, session.pid(), 2).await?;
     let flags = ["--idle-in-transaction-timeout-ms", "1000", "--max-kill-percentage", "100", "--min-size", "1"];
     let done = run(&cluster, OPERATOR, &[&["kill-idle", "--apply", "--sample-ms", "0"], &flags[..]].concat()).await?;
-    let records: Vec<Value> = text(&done.stderr).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let outcomes: Vec<_> = records.iter().map(|line| &line["context"]["outcome"]).collect();
-    assert_eq!(outcomes, ["sending", "signalled"], "{}", text(&done.stderr));
+    let lines = text(&done.stderr);
+    let lines: Vec<_> = lines.lines().collect();
+    for (line, outcome) in lines.iter().zip(["sending", "signalled"]) {
+        let change = format!("  {outcome} pid {}: idle in a transaction for ", session.pid());
+        assert!(line.contains(&change) && !line.contains('{'), "{line}");
+    }
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(text(&done.stdout).starts_with("✔ 1 of 2 sessions ended\n"), "{}", text(&done.stdout));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_one_line_is_no_error() -> Result<()> {
+    let cluster = cluster().await?;
+    let _session = cluster.app("app", "web").idle("SELECT 1").await?;
+    let home = tempfile::tempdir()?;
+    for (arguments, status) in [
+        (&["full-analysis", "--sample-ms", "0"][..], [HEALTHY, FINDINGS]),
+        (&["kill-idle", "--sample-ms", "0", "--log", "json"], [HEALTHY, HEALTHY]),
+        (&["watch", "--interval", "1"], [HEALTHY, FINDINGS]),
+        (&["completions", "bash"], [HEALTHY, HEALTHY]),
+        (&["man"], [HEALTHY, HEALTHY]),
+    ] {
+        let mut command = command(&cluster.url(OPERATOR, "postgres"), home.path(), arguments)?;
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let output = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().context("piped")?).read_line(&mut line)?;
+            // The reader is closed now.
+            anyhow::Ok((line, child.wait_with_output()?))
+        });
+        let (line, output) = output.await??;
+        assert!(status.contains(&code(&output)) && !line.is_empty(), "{arguments:?}: {}", text(&output.stderr));
+        assert!(!text(&output.stderr).contains("panic"), "{}", text(&output.stderr));
+    }
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! Host, component and registry of one run, built from the command line.
 
 use std::env;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +32,7 @@ use super::answer::Answer;
 use super::args::{Global, LogFormat};
 use super::ask;
 use super::error::CliError;
+use super::log_lines;
 use super::tape::{Tape, TapeFlags};
 use super::terminal::Terminal;
 
@@ -52,6 +52,7 @@ impl App {
         component: Component<'_>,
         policy: Policy,
         tape: &TapeFlags,
+        terminal: &Terminal,
     ) -> Result<Self, Fault> {
         let (engine, limits) = engine(global)?;
         let vetting = &global.vetting;
@@ -85,8 +86,9 @@ impl App {
         }
         let (host, tape) = tape.insert(host, &plugin)?;
         let mut registry = Registry::new();
-        let log = Log::new(io::stderr());
-        if global.log == LogFormat::Json {
+        let format = if global.log == LogFormat::Json { log_lines::json } else { log_lines::text };
+        let log = Log::new(terminal.log_sink()).format(format);
+        if global.log != LogFormat::None {
             registry = registry.log(log.clone());
             listen(Events::new(log));
         } else if acts {

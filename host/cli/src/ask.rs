@@ -49,8 +49,12 @@ fn question(proposal: &Proposal) -> String {
                 let (state, reason) = (sanitize::line(&order.state), sanitize::line(&order.reason));
                 let _ = writeln!(text, "  {:>7}  {state}: {reason}", order.target.pid);
             }
-            let most = if *at_most < orders.len() { format!("at most {at_most} of these") } else { "these".into() };
-            write!(text, "End {most} {} sessions as '{role}' in '{database}' at {server}? [y/N] ", orders.len())
+            let sessions = match orders.len() {
+                1 => "this session".to_owned(),
+                number if *at_most < number => format!("at most {at_most} of these {number} sessions"),
+                number => format!("these {number} sessions"),
+            };
+            write!(text, "End {sessions} as '{role}' in '{database}' at {server}? [y/N] ")
         }
         Act::Send { statements } => {
             for statement in statements {

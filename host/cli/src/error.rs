@@ -26,6 +26,7 @@ pub(crate) enum CliError {
 impl CliError {
     /// Reports the error on stderr and, with `--json`, on stdout.
     pub(crate) fn report(self, terminal: &mut Terminal) -> Exit {
+        terminal.release_log();
         match self {
             Self::Fault { fault, answer } => {
                 if terminal.wants_json() {

@@ -39,8 +39,13 @@ impl Exit {
     }
 }
 
-/// Returns true if an action is only planned, or could not be completed.
+/// Returns true if an action is only planned, or could not be completed. A pool that was not resized is work that is
+/// left; a plan to resize one is advice.
 fn leaves_work(action: &Action) -> bool {
+    let is_of_a_pool = matches!(action.kind.as_str(), "scale-up" | "scale-down" | "restart-broken");
+    if is_of_a_pool && !action.executed && !action.dry_run {
+        return true;
+    }
     let unfinished =
         || action.targets.iter().any(|target| matches!(target.outcome.as_str(), "survived" | "denied" | "failed"));
     (action.dry_run && !action.targets.is_empty()) || unfinished()
@@ -83,6 +88,18 @@ mod tests {
         assert_eq!(of(&report), Exit::Healthy);
         report.actions[0].targets[0].outcome = "denied".into();
         assert_eq!(of(&report), Exit::Findings);
+    }
+
+    #[test]
+    fn a_refused_resize_counts_as_a_finding() {
+        let mut report = fixture::scaled();
+        // The pooler drains by itself.
+        report.actions.retain(|action| action.kind != "restart-broken");
+        assert_eq!(of(&report), Exit::Healthy);
+        report.actions[0].executed = false;
+        assert_eq!(of(&report), Exit::Findings);
+        report.actions[0].dry_run = true;
+        assert_eq!(of(&report), Exit::Healthy);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) async fn explain(global: &Global, flags: &Explaining, terminal: &mut 
     let mut carry = Carry::load(memory.carry.as_deref())?.only_read(replays);
     let progress = Progress::start(terminal, "explain");
     let policy = permissions::policy(&options, false);
-    let app = App::open(global, Component::BuiltIn(World::Observer), policy, tape)?.keeping();
+    let app = App::open(global, Component::BuiltIn(World::Observer), policy, tape, terminal)?.keeping();
     let pace = if replays { REPLAY } else { Duration::from_secs(flags.interval.into()) };
     let mut ticks = tokio::time::interval(pace);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

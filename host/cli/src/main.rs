@@ -12,11 +12,14 @@ mod args;
 mod ask;
 mod audit;
 mod carry;
+mod completions;
 mod diff;
 mod error;
 mod exit;
 mod explain;
 mod interrupt;
+mod log_lines;
+mod man_pages;
 mod options;
 mod params;
 mod permissions;
@@ -88,6 +91,10 @@ fn main() -> ExitCode {
         }
     });
     let exit = match ran {
+        Ok(Exit::Interrupted) => {
+            terminal.release_log();
+            Exit::Interrupted
+        }
         Ok(exit) => exit,
         Err(error) => error.report(&mut terminal),
     };

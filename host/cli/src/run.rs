@@ -16,8 +16,10 @@ use super::app::{App, Component};
 use super::approve;
 use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running, SqlMode};
 use super::carry::Carry;
+use super::completions::completions;
 use super::error::CliError;
 use super::exit::Exit;
+use super::man_pages::man;
 use super::options::OptionFlags;
 use super::params;
 use super::permissions::{policy, world};
@@ -53,6 +55,8 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         Command::Sign(flags) => sign::sign(global, flags, terminal),
         Command::Plugins(what) => plugins::plugins(global, what, terminal),
         Command::Audit(what) => audit::audit(what, terminal),
+        Command::Completions(flags) => completions(flags.shell, terminal),
+        Command::Man(flags) => man(flags.directory.as_deref(), terminal),
     }
 }
 
@@ -105,7 +109,7 @@ async fn once(global: &Global, request: Request<'_>, terminal: &mut Terminal) ->
     let mut carry = Carry::load(memory.carry.as_deref())?.only_read(tape.replays());
     let acts = mode != ApplyMode::Plan;
     let progress = waiting(terminal, action.name(), acts);
-    let mut app = App::open(global, Component::BuiltIn(world(action)), policy(&options, acts), tape)?;
+    let mut app = App::open(global, Component::BuiltIn(world(action)), policy(&options, acts), tape, terminal)?;
     if mode == ApplyMode::Ask {
         app = app.asking();
     }
@@ -124,7 +128,7 @@ async fn once(global: &Global, request: Request<'_>, terminal: &mut Terminal) ->
 async fn snapshot(global: &Global, flags: &Collecting, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let options = flags.options.to_json()?;
     let progress = Progress::start(terminal, "snapshot");
-    let app = App::open(global, Component::BuiltIn(World::Observer), policy(&options, false), &flags.tape)?;
+    let app = App::open(global, Component::BuiltIn(World::Observer), policy(&options, false), &flags.tape, terminal)?;
     let input = params::skill_input(Action::FullAnalysis, global.credential.as_deref(), options, None, false);
     let snapshot = app.collect(input).await;
     drop(progress);
@@ -149,7 +153,7 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
         Some(SqlMode::Catalogue) | None => Sql::Catalogue,
     };
     let policy = Policy { sql, ..policy(&options, flags.apply) };
-    let app = App::open(global, Component::File(&flags.file), policy, &flags.tape)?;
+    let app = App::open(global, Component::File(&flags.file), policy, &flags.tape, terminal)?;
     let input = match app.world() {
         // An analyser imports nothing, and its input has no field for a credential.
         World::Analyser => input,
@@ -172,7 +176,7 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
 async fn describe(global: &Global, file: Option<&Path>, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let progress = Progress::start(terminal, "describe");
     let component = file.map_or(Component::BuiltIn(World::Manager), Component::File);
-    let app = App::open(global, component, policy(&Map::new(), false), &TapeFlags::default())?;
+    let app = App::open(global, component, policy(&Map::new(), false), &TapeFlags::default(), terminal)?;
     let description = app.describe().await?;
     drop(progress);
     terminal.remark(&format!("world {}, sha256 {}", app.world().name(), app.digest()));
@@ -219,5 +223,6 @@ fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Res
         }
         None => terminal.json(answer.text())?,
     }
+    terminal.discard_log();
     Ok(answer.exit())
 }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
+use archon_pool::log::Line;
 use archon_pool_serve::{Access, Pages, Remarks, RoundSettings, Server, Target, Targets, Tls};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::app::{App, Component};
 use super::args::{Global, LogFormat, Serving};
 use super::error::CliError;
 use super::exit::Exit;
+use super::log_lines;
 use super::permissions;
 use super::progress::Progress;
 use super::tape::TapeFlags;
@@ -31,7 +33,7 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
     let app = {
         let _progress = Progress::start(terminal, "serve");
         let policy = permissions::policy(&flags.options.to_json()?, false);
-        App::open(global, Component::BuiltIn(World::Observer), policy, &TapeFlags::default())?
+        App::open(global, Component::BuiltIn(World::Observer), policy, &TapeFlags::default(), terminal)?
     };
     app.print_notes(terminal);
     let pages = Pages::new()
@@ -84,19 +86,23 @@ fn targets(global: &Global, flags: &Serving) -> Result<Targets, CliError> {
     })
 }
 
-/// Writes remarks to stderr: lines, or JSON objects with `--log json`.
+/// Writes remarks to stderr: plain lines, log lines with `--log text`, or JSON objects with `--log json`.
 fn remarks(global: &Global) -> Remarks {
-    let (as_json, is_quiet) = (global.log == LogFormat::Json, global.quiet);
+    let (format, is_quiet) = (global.log, global.quiet);
     Remarks::new(move |line| {
         let mut stderr = anstream::stderr().lock();
         // A stderr that cannot be written to is no reason to end.
-        let _ = if as_json {
-            let time = jiff::Timestamp::now().to_string();
-            writeln!(stderr, "{}", json!({ "timestamp": time, "level": "info", "message": line }))
-        } else if is_quiet {
-            Ok(())
-        } else {
-            writeln!(stderr, "{line}")
+        let timestamp = jiff::Timestamp::now().to_string();
+        let _ = match format {
+            LogFormat::Json => {
+                writeln!(stderr, "{}", json!({ "timestamp": timestamp, "level": "info", "message": line }))
+            }
+            LogFormat::Text => {
+                let line = Line { timestamp: &timestamp, level: "info", message: line, context: &Value::Null };
+                writeln!(stderr, "{}", log_lines::text(&line))
+            }
+            LogFormat::None if is_quiet => Ok(()),
+            LogFormat::None => writeln!(stderr, "{line}"),
         };
     })
 }

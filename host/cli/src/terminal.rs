@@ -8,11 +8,12 @@ use anstream::{AutoStream, ColorChoice};
 use archon_pool_report::sanitize;
 
 use super::args::{Color, Global, LogFormat};
+use super::log_lines::LogSink;
 
 /// Width of pages that are not read on a terminal: fixed, so that they can be compared.
 pub(crate) const FIXED_WIDTH: usize = 100;
 /// Minimum width of a page; a narrower terminal wraps it.
-const LEAST_WIDTH: usize = 60;
+const LEAST_WIDTH: usize = 40;
 
 /// The two output streams, with their settings.
 pub(crate) struct Terminal {
@@ -23,7 +24,10 @@ pub(crate) struct Terminal {
     quiet: bool,
     spins: bool,
     width: usize,
+    /// Width of the terminal; none where stdout is no terminal.
+    line_width: Option<usize>,
     closed: bool,
+    log: LogSink,
 }
 
 impl Terminal {
@@ -40,9 +44,15 @@ impl Terminal {
             json: global.json,
             pretty: stdout.is_terminal(),
             quiet: global.quiet,
+            // On one terminal with the answer, changes are logged only if there is no answer.
+            log: match global.log {
+                LogFormat::None if stdout.is_terminal() && stderr.is_terminal() => LogSink::held(),
+                _ => LogSink::default(),
+            },
             // Log lines and a line that redraws itself cannot share a stream.
             spins: stderr.is_terminal() && !global.quiet && global.log == LogFormat::None,
             width: width.unwrap_or(FIXED_WIDTH).max(LEAST_WIDTH),
+            line_width: width.map(|width| width.max(LEAST_WIDTH)),
             closed: false,
             stdout: {
                 let choice = choose(AutoStream::choice(&stdout));
@@ -58,6 +68,29 @@ impl Terminal {
     /// Returns the number of columns of a page.
     pub(crate) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Returns the number of columns of a line that is not wrapped: of the terminal, or without limit in a file.
+    pub(crate) fn line_width(&self) -> usize {
+        self.line_width.unwrap_or(usize::MAX)
+    }
+
+    /// Returns the sink of log lines.
+    pub(crate) fn log_sink(&self) -> LogSink {
+        self.log.clone()
+    }
+
+    /// Prints the log lines that were held back.
+    pub(crate) fn release_log(&mut self) {
+        let held = self.log.take();
+        if !held.is_empty() {
+            self.complain(&held);
+        }
+    }
+
+    /// Forgets the log lines that were held back, since the answer shows the same.
+    pub(crate) fn discard_log(&self) {
+        self.log.take();
     }
 
     /// Returns true if `--json` was given.
@@ -163,7 +196,9 @@ pub(crate) mod tests {
             quiet: false,
             spins: false,
             width: FIXED_WIDTH,
+            line_width: None,
             closed: false,
+            log: LogSink::held(),
         };
         (terminal, stdout, stderr)
     }

@@ -23,6 +23,7 @@ use super::exit::Exit;
 use super::terminal::FIXED_WIDTH;
 use super::terminal::tests::captured;
 
+mod decisions;
 pub(super) mod fixture;
 mod pages;
 mod plugins;
@@ -139,7 +140,7 @@ fn differences_between_two_reports() {
 #[test]
 fn watch_lines() {
     let lines = [fixture::full(), fixture::healthy(), fixture::half_blind(), fixture::scaled()]
-        .map(|report| render::watch_line(&report));
+        .map(|report| render::watch_line(&report, usize::MAX));
     assert_snapshot!(strip_str(&lines.join("\n")).to_string());
 }
 
@@ -166,7 +167,8 @@ fn text_of_a_server_cannot_control_the_terminal() {
     change_texts(&mut report, &|string| string.push_str(hostile));
     let answer = Answer::of_output((&json!({"success": true, "data": report})).into()).expect("an answer");
     let report = answer.report().expect("a report");
-    let shown = Action::ALL.map(|action| page(report, action, FIXED_WIDTH)).concat() + &render::watch_line(report);
+    let shown =
+        Action::ALL.map(|action| page(report, action, FIXED_WIDTH)).concat() + &render::watch_line(report, usize::MAX);
     let fault = render::fault(&Fault { sqlstate: Some(hostile.into()), ..Fault::new(hostile, hostile) });
     // The program's own styles are the only escapes, and they are stripped here.
     let shown = strip_str(&(shown + &fault)).to_string();

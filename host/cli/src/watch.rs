@@ -42,7 +42,7 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     let app = {
         let _progress = Progress::start(terminal, "watch");
         let policy = permissions::policy(&options, flags.apply);
-        App::open(global, Component::BuiltIn(permissions::world(action)), policy, &flags.tape)?.keeping()
+        App::open(global, Component::BuiltIn(permissions::world(action)), policy, &flags.tape, terminal)?.keeping()
     };
     app.print_notes(terminal);
     if !terminal.wants_json() && !flags.tape.replays() {
@@ -107,14 +107,16 @@ impl Watch<'_> {
                 self.last = answer.exit();
                 self.failures = 0;
                 match answer.page(terminal.wants_json()) {
-                    Some(report) => terminal.data(&render::watch_line(report))?,
+                    Some(report) => terminal.data(&render::watch_line(report, terminal.line_width()))?,
                     None => terminal.json_line(answer.text())?,
                 }
+                terminal.discard_log();
                 Ok(())
             }
             Err(CliError::Fault { fault, answer }) if fault.retryable || fault.kind == kind::DEADLINE_EXCEEDED => {
                 self.last = Exit::Failed;
                 self.failures += 1;
+                terminal.release_log();
                 if terminal.wants_json() {
                     terminal.json_line(&skill_output(&fault, answer))?;
                 } else {

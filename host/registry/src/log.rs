@@ -1,4 +1,4 @@
-//! The log lines of the contract: one JSON object each, written to the caller's sink.
+//! The log lines of the contract: one JSON object each, or in a format of the caller, written to its sink.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,49 @@ use archon_pool_postgres::connection_config::host_of;
 /// The logger's name in every line.
 pub const LOGGER: &str = "connection-pool-manager";
 
+/// Message of the first line of a call.
+pub const STARTED: &str = "Connection Pool Manager iniciado";
+/// Message of the last line of a call with a report.
+pub const COMPLETED: &str = "Connection Pool analysis completed";
+/// Message of the last line of a call with a fault.
+pub const FAILED: &str = "Connection Pool analysis failed";
+
+/// One line before it is formatted.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// The time, ISO 8601 UTC with milliseconds.
+    pub timestamp: &'a str,
+    /// `info`, `warn` or `error`.
+    pub level: &'a str,
+    /// The message.
+    pub message: &'a str,
+    /// The context, an object.
+    pub context: &'a Value,
+}
+
+impl Line<'_> {
+    /// Formats the line as the contract's JSON, without a line break.
+    pub fn to_json(&self) -> String {
+        // Formatted by hand, because the contract orders the fields for readers.
+        format!(
+            "{{\"timestamp\":{},\"skill\":{},\"level\":{},\"message\":{},\"context\":{}}}",
+            json!(self.timestamp),
+            json!(LOGGER),
+            json!(self.level),
+            json!(self.message),
+            self.context,
+        )
+    }
+}
+
+/// Formats a line, without a line break.
+pub type Format = fn(&Line<'_>) -> String;
+
 /// Writes the log lines of the contract. A line that cannot be written is lost: logging never fails a call.
 #[derive(Clone)]
 pub struct Log {
     sink: Arc<Mutex<Box<dyn Write + Send>>>,
+    format: Format,
 }
 
 impl std::fmt::Debug for Log {
@@ -28,13 +67,18 @@ impl std::fmt::Debug for Log {
 }
 
 impl Log {
-    /// Creates a log that writes to a sink.
+    /// Creates a log that writes JSON to a sink.
     pub fn new(sink: impl Write + Send + 'static) -> Self {
-        Self { sink: Arc::new(Mutex::new(Box::new(sink))) }
+        Self { sink: Arc::new(Mutex::new(Box::new(sink))), format: |line| line.to_json() }
+    }
+
+    /// Writes lines in another format.
+    pub fn format(self, format: Format) -> Self {
+        Self { format, ..self }
     }
 
     pub(crate) fn started(&self, params: &Value) {
-        self.line("info", "Connection Pool Manager iniciado", &json!({ "action": action(params), "url": url(params) }));
+        self.line("info", STARTED, &json!({ "action": action(params), "url": url(params) }));
     }
 
     pub(crate) fn completed(&self, params: &Value, result: &SkillOutput, took: Duration) {
@@ -48,7 +92,7 @@ impl Log {
             "actionsExecuted": actions.iter().filter(|action| action.executed).count(),
             "duration": millis(took),
         });
-        self.line("info", "Connection Pool analysis completed", &context);
+        self.line("info", COMPLETED, &context);
     }
 
     pub(crate) fn failed(&self, params: &Value, fault: &Fault, took: Duration) {
@@ -60,19 +104,12 @@ impl Log {
             "sqlstate": fault.sqlstate,
             "duration": millis(took),
         });
-        self.line("error", "Connection Pool analysis failed", &context);
+        self.line("error", FAILED, &context);
     }
 
     /// Writes one line. The context is an object.
     pub(crate) fn line(&self, level: &str, message: &str, context: &Value) {
-        // Formatted by hand, because the contract orders the fields for readers.
-        let line = format!(
-            "{{\"timestamp\":{},\"skill\":{},\"level\":{},\"message\":{},\"context\":{context}}}\n",
-            json!(now()),
-            json!(LOGGER),
-            json!(level),
-            json!(message),
-        );
+        let line = (self.format)(&Line { timestamp: &now(), level, message, context }) + "\n";
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
     }

@@ -1,35 +1,42 @@
-//! Section of the planned and executed actions.
+//! Planned and executed actions: statements of their results, and one line for each decision.
 
-use archon_pool_contract::report::{Action, Target};
+use archon_pool_contract::report::{Action, Report, Target};
 
-use crate::page::Page;
-use crate::style::{DOUBTFUL, GOOD, INDENT, REMARK};
+use crate::kill_idle::{self, KILL_IDLE};
+use crate::page::{Page, Statement};
+use crate::resize::{self, DRAIN};
+use crate::style::INDENT;
 use crate::table::{Table, number, text, word};
 use crate::text::{client, count, duration, named, state};
 
-const MOST_TARGETS: usize = 50;
-/// Kind of the action that a pooler takes by itself.
-const DRAIN: &str = "drain";
+/// Returns true if an action is about single sessions.
+fn ends_sessions(action: &Action) -> bool {
+    action.kind == KILL_IDLE || !action.targets.is_empty()
+}
 
 /// Adds the section; none when nothing was planned.
-pub(super) fn actions(page: &mut Page, actions: &[Action]) {
-    for action in actions {
-        page.title(&format!("Action: {}", action.kind));
-        let (mark, style) = match (action.executed, action.dry_run) {
-            (true, _) => ("✔", GOOD),
-            (false, false) if action.kind != DRAIN => ("▲", DOUBTFUL),
-            (false, _) => ("●", REMARK),
-        };
-        page.item(INDENT, mark, style, &summary(action));
-        if !action.targets.is_empty() {
-            page.blank();
-            page.table(targets(&action.targets), MOST_TARGETS);
-        }
-        if action.dry_run && !action.targets.is_empty() {
-            page.blank();
-            page.item(INDENT, "→", GOOD, "nothing was changed; the same command with --apply carries the plan out");
+pub(super) fn actions(page: &mut Page, report: &Report) {
+    let has_lines = |action: &Action| !ends_sessions(action) || kill_idle::has_decisions(report, action);
+    if !report.actions.iter().any(has_lines) {
+        return;
+    }
+    page.title("Decisions");
+    for action in &report.actions {
+        if ends_sessions(action) {
+            if report.actions.len() > 1 {
+                page.statement(INDENT, &kill_idle::statement(report, action));
+            }
+            kill_idle::decisions(page, report, action);
+        } else {
+            resize::decision(page, action);
         }
     }
+}
+
+/// States the result of the first action that ends sessions; none without one.
+pub(super) fn ending(report: &Report) -> Option<Statement> {
+    let action = report.actions.iter().find(|action| ends_sessions(action))?;
+    Some(kill_idle::statement(report, action))
 }
 
 /// Formats the outcome of an action, and its reason.

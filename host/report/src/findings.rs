@@ -35,16 +35,6 @@ pub(super) fn findings(page: &mut Page, findings: &[Finding], coverage: &Coverag
     }
 }
 
-/// Adds a line that there are findings, for pages about another subject.
-pub(super) fn reminder(page: &mut Page, findings: &[Finding]) {
-    if let Some(worst) = findings.first() {
-        page.blank();
-        let (mark, style) = severity(&worst.severity);
-        let found = count(findings.len(), "finding");
-        page.item(0, mark, style, &format!("{found}, the worst {}: see `archon-pool full-analysis`", worst.severity));
-    }
-}
-
 /// Returns a severity's mark and style.
 pub(super) fn severity(name: &str) -> (&'static str, Style) {
     match name {

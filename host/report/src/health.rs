@@ -28,6 +28,9 @@ pub(super) fn health(page: &mut Page, health: &HealthSummary) {
 
 /// Formats the number of healthy and unhealthy connections.
 pub(super) fn summary(health: &HealthSummary) -> String {
+    if health.unhealthy == 0 {
+        return format!("all {} in good order", health.total_checked);
+    }
     format!(
         "{} of {} in good order, {} not ({} %)",
         health.healthy,

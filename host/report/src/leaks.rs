@@ -2,12 +2,21 @@
 
 use archon_pool_contract::report::{ConnectionMetric, Group, LeakDetection};
 
+use crate::outcomes;
 use crate::page::Page;
 use crate::style::{BAD, DIM, GOOD, INDENT};
 use crate::table::{Table, number, text, word};
 use crate::text::{client, count, duration, named, place, server_view, state};
 
 const MOST_SUSPECTS: usize = 20;
+/// Different pieces of evidence that are listed.
+const MOST_EVIDENCE: usize = 10;
+/// Applications in the line of the suspects that are not listed.
+const MOST_OWNERS: usize = 3;
+/// Minimum width of a page for the address of the client.
+const WIDE: usize = 90;
+/// Minimum width of a page for role and state.
+const MIDDLE: usize = 72;
 const MOST_EXCLUDED: usize = 5;
 const MOST_GROUPS: usize = 10;
 
@@ -25,14 +34,18 @@ pub(super) fn leaks(page: &mut Page, leaks: &LeakDetection) {
     let found = &leaks.suspected_connections;
     if !found.is_empty() {
         page.blank();
-        page.table(suspects(found), MOST_SUSPECTS);
+        page.table_of(lines(found, page.width()), MOST_SUSPECTS, || {
+            outcomes::owners(found.iter().skip(MOST_SUSPECTS).map(|suspect| &*suspect.application), MOST_OWNERS)
+        });
+        evidence(page, found);
         through(page, found);
     }
     excluded(page, &leaks.excluded_connections);
     if !leaks.groups.is_empty() {
         page.blank();
         page.paragraph("Groups of sessions with the same application, role, database and client:");
-        page.table(groups(&leaks.groups), MOST_GROUPS);
+        let table = if page.is_narrow() { short_groups(&leaks.groups) } else { groups(&leaks.groups) };
+        page.table(table, MOST_GROUPS);
     }
 }
 
@@ -74,6 +87,46 @@ pub(super) fn suspects(suspects: &[ConnectionMetric]) -> Table {
     table
 }
 
+/// Lists the suspects in one line each, in as many columns as fit.
+fn lines(suspects: &[ConnectionMetric], width: usize) -> Table {
+    let (is_middle, is_wide) = (width >= MIDDLE, width >= WIDE);
+    let mut columns = vec![number("pid"), text("application")];
+    columns.extend(is_middle.then(|| text("role")));
+    columns.extend(is_wide.then(|| text("client")));
+    columns.extend(is_middle.then(|| word("state")));
+    columns.extend([number("idle"), number("sure")]);
+    let mut table = Table::new(columns).one_line();
+    for suspect in suspects {
+        let mut row = vec![suspect.pid.to_string(), named(&suspect.application)];
+        row.extend(is_middle.then(|| suspect.role.clone()));
+        row.extend(is_wide.then(|| place(suspect.client.as_deref(), suspect.through.as_ref())));
+        row.extend(is_middle.then(|| state(&suspect.state)));
+        row.extend([duration(suspect.idle_time), format!("{} %", suspect.confidence)]);
+        table.row(row);
+    }
+    table
+}
+
+/// Adds the strongest evidence of all suspects, equal ones once.
+fn evidence(page: &mut Page, suspects: &[ConnectionMetric]) {
+    let mut groups: Vec<(&str, Vec<&ConnectionMetric>)> = Vec::new();
+    for suspect in suspects {
+        let Some(evidence) = suspect.evidence.first() else { continue };
+        match groups.iter_mut().find(|(value, _)| *value == evidence.value) {
+            Some((_, group)) => group.push(suspect),
+            None => groups.push((&evidence.value, vec![suspect])),
+        }
+    }
+    for (value, group) in groups.iter().take(MOST_EVIDENCE) {
+        let whose = match group.as_slice() {
+            [only] => format!("pid {}, {}", only.pid, named(&only.application)),
+            many => outcomes::owners(many.iter().map(|suspect| &*suspect.application), MOST_OWNERS),
+        };
+        page.item(INDENT, "·", DIM, &format!("{whose}: {value}"));
+    }
+    page.more(groups.len().saturating_sub(MOST_EVIDENCE));
+}
+
 /// Adds the server's own view of suspects that connect through a pooler.
 fn through(page: &mut Page, suspects: &[ConnectionMetric]) {
     let pooled: Vec<_> = suspects.iter().filter_map(|suspect| Some((suspect.pid, suspect.through.as_ref()?))).collect();
@@ -100,6 +153,17 @@ fn excluded(page: &mut Page, excluded: &[ConnectionMetric]) {
         page.item(INDENT, "·", DIM, &format!("pid {pid}, {application}: {}", session.exclusions.join("; ")));
     }
     page.more(excluded.len().saturating_sub(MOST_EXCLUDED));
+}
+
+/// Lists the groups in one line each, for a narrow page.
+fn short_groups(groups: &[Group]) -> Table {
+    let mut table =
+        Table::new([text("application"), number("sessions"), number("idle"), number("suspects")]).one_line();
+    for group in groups {
+        let numbers = [group.sessions, group.idle, group.suspected].map(|number| number.to_string());
+        table.row([&[named(&group.application)][..], &numbers].concat());
+    }
+    table
 }
 
 /// Lists the groups of sessions.

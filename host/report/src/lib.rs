@@ -5,6 +5,7 @@
 //! are in the JSON: nothing else is computed here. Text of a server or a component is made safe to print
 //! ([`sanitize`]).
 
+mod acting;
 mod actions;
 pub mod comparison;
 mod differences;
@@ -15,12 +16,17 @@ mod findings;
 mod health;
 mod hints;
 pub mod html;
+mod kill_idle;
 mod leaks;
 mod locks;
 pub mod markdown;
+mod next_steps;
+mod outcomes;
 mod overview;
 pub mod page;
+mod plan_numbers;
 mod pooler;
+mod resize;
 mod round;
 mod rounds;
 pub mod sanitize;
@@ -47,32 +53,36 @@ pub use self::watch_line::{watch_fault, watch_line};
 use self::page::Page;
 use self::sections::Section;
 
-/// Renders the page of a report: the sections of the action, then the common ones.
+/// Renders the page of a report: the verdict, the sections of the action, the common ones, and the next steps.
 pub fn report(report: &Report, action: Action, width: usize) -> String {
     let mut page = Page::new(width);
-    overview::headline(&mut page, report);
-    if Section::Pool.is_of(action) {
-        overview::overview(&mut page, report);
-    }
-    if Section::Pooler.is_of(action) {
-        pooler::pooler(&mut page, report.pool_stats.pooler.as_ref());
-    }
-    if Section::Leaks.is_of(action) {
-        leaks::leaks(&mut page, &report.leak_detection);
-    }
-    if Section::Health.is_of(action) {
-        health::health(&mut page, &report.health_summary);
-    }
-    if Section::Scaling.is_of(action) {
-        scaling::scaling(&mut page, &report.scaling, report.pool_stats.pooler.as_ref());
-    }
-    actions::actions(&mut page, &report.actions);
     match action {
-        // These pages are about the plan and its execution; a reminder is enough.
-        Action::AutoScale | Action::KillIdle => findings::reminder(&mut page, &report.findings),
-        _ => findings::findings(&mut page, &report.findings, &report.coverage),
+        Action::AutoScale | Action::KillIdle => acting::acting(&mut page, report, action),
+        _ => reading(&mut page, report, action),
     }
     findings::notes(&mut page, &report.notes);
     findings::coverage(&mut page, &report.coverage);
+    next_steps::next_steps(&mut page, report, action);
     page.finish()
+}
+
+fn reading(page: &mut Page, report: &Report, action: Action) {
+    verdict::verdict(page, report);
+    if Section::Pool.is_of(action) {
+        overview::overview(page, report);
+    }
+    if Section::Pooler.is_of(action) {
+        pooler::pooler(page, report.pool_stats.pooler.as_ref());
+    }
+    if Section::Leaks.is_of(action) {
+        leaks::leaks(page, &report.leak_detection);
+    }
+    if Section::Health.is_of(action) {
+        health::health(page, &report.health_summary);
+    }
+    if Section::Scaling.is_of(action) {
+        scaling::scaling(page, report);
+    }
+    actions::actions(page, report);
+    findings::findings(page, &report.findings, &report.coverage);
 }

@@ -10,6 +10,19 @@ use crate::text::wrap;
 
 /// Column of the values of fields.
 const FIELD: usize = 13;
+/// Maximum length of a line of text; only tables are wider.
+const LONGEST_TEXT: usize = 120;
+
+/// Statement after a mark.
+pub struct Statement {
+    /// The mark, which repeats the style for those who see no colours.
+    pub mark: &'static str,
+    /// The style of the mark.
+    pub style: Style,
+    /// The statement.
+    pub text: String,
+}
+
 /// Builder of a page.
 pub struct Page {
     width: usize,
@@ -32,6 +45,11 @@ impl Page {
         self.text
     }
 
+    /// Returns the number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// Adds the title of a section.
     pub fn title(&mut self, title: &str) {
         self.blank();
@@ -40,7 +58,7 @@ impl Page {
 
     /// Adds a name and a value, the value wrapped beside the name.
     pub fn field(&mut self, name: &str, value: &str) {
-        for (index, line) in wrap(value, self.width.saturating_sub(INDENT + FIELD)).iter().enumerate() {
+        for (index, line) in wrap(value, self.text_width(INDENT + FIELD)).iter().enumerate() {
             let name = if index == 0 { name } else { "" };
             let _ = writeln!(self.text, "{:INDENT$}{DIM}{name:FIELD$}{DIM:#}{line}", "");
         }
@@ -54,13 +72,18 @@ impl Page {
     /// Adds a paragraph after a mark, its further lines aligned with its first word.
     pub fn item(&mut self, indent: usize, mark: &str, style: Style, text: &str) {
         let hang = if mark.is_empty() { 0 } else { mark.chars().count() + 1 };
-        for (index, line) in wrap(text, self.width.saturating_sub(indent + hang)).iter().enumerate() {
+        for (index, line) in wrap(text, self.text_width(indent + hang)).iter().enumerate() {
             let _ = match (index, hang) {
                 (_, 0) => writeln!(self.text, "{:indent$}{line}", ""),
                 (0, _) => writeln!(self.text, "{:indent$}{style}{mark}{style:#} {line}", ""),
                 _ => writeln!(self.text, "{:1$}{line}", "", indent + hang),
             };
         }
+    }
+
+    /// Adds a statement after its mark.
+    pub fn statement(&mut self, indent: usize, statement: &Statement) {
+        self.item(indent, statement.mark, statement.style, &statement.text);
     }
 
     /// Adds text to copy, not wrapped.
@@ -70,23 +93,42 @@ impl Page {
         }
     }
 
-    /// Adds a line in one style.
+    /// Adds lines in one style.
     pub fn styled(&mut self, style: Style, text: &str) {
-        let _ = writeln!(self.text, "{style}{text}{style:#}");
+        for line in wrap(text, self.text_width(0)) {
+            let _ = writeln!(self.text, "{style}{line}{style:#}");
+        }
     }
 
     /// Adds at most `most` rows of a table, and the number of rows left out.
     pub fn table(&mut self, table: Table, most: usize) {
+        self.table_of(table, most, String::new);
+    }
+
+    /// Does the same with the owners of the rows left out.
+    pub fn table_of(&mut self, table: Table, most: usize, owners: impl FnOnce() -> String) {
         let (text, more) = table.render(self.width, most);
         self.text.push_str(&text);
-        self.more(more);
+        if more > 0 {
+            self.more_of(more, &owners());
+        }
     }
 
     /// Adds the number of items left out.
     pub fn more(&mut self, more: usize) {
+        self.more_of(more, "");
+    }
+
+    /// Adds the number of items left out, and their owners.
+    pub fn more_of(&mut self, more: usize, owners: &str) {
         if more > 0 {
-            let _ = writeln!(self.text, "{:INDENT$}{DIM}… and {more} more: --json has them all{DIM:#}", "");
+            let of = if owners.is_empty() { String::new() } else { format!(", {owners}") };
+            self.item(INDENT, "…", DIM, &format!("and {more} more{of}: --json has them all"));
         }
+    }
+
+    fn text_width(&self, used: usize) -> usize {
+        self.width.min(LONGEST_TEXT).saturating_sub(used)
     }
 
     /// Adds an empty line, never two in a row and none at the top.

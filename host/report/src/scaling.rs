@@ -2,16 +2,23 @@
 
 use std::cmp::Ordering;
 
-use archon_pool_contract::report::{PoolerStats, Scaling};
+use archon_pool_contract::report::{PoolerStats, Report, Scaling};
 
 use crate::page::Page;
+use crate::resize::{ADVICE, resize};
 use crate::text::{Fields, count, decimal, measured};
 
-/// Adds the section.
-pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&PoolerStats>) {
+/// Name of the field with the reason.
+const BECAUSE: &str = "because";
+
+/// Adds the section, without the reason where a decision has it.
+pub(super) fn scaling(page: &mut Page, report: &Report) {
     page.title("Scaling");
-    for (name, value) in fields(scaling, pooler) {
-        page.field(name, &value);
+    let is_decided = resize(report).is_some();
+    for (name, value) in fields(&report.scaling, report.pool_stats.pooler.as_ref()) {
+        if name != BECAUSE || !is_decided {
+            page.field(name, &value);
+        }
     }
 }
 
@@ -22,7 +29,7 @@ pub(super) fn fields(scaling: &Scaling, pooler: Option<&PoolerStats>) -> Fields 
         Ordering::Less => format!("shrink from {} to {}", scaling.current_size, scaling.target_size),
         Ordering::Equal => format!("stay at {}", scaling.current_size),
     };
-    let by = if scaling.controller == "advice" {
+    let by = if scaling.controller == ADVICE {
         "advice: nothing here can resize the pool".to_owned()
     } else {
         format!("through {}", scaling.controller)
@@ -31,9 +38,9 @@ pub(super) fn fields(scaling: &Scaling, pooler: Option<&PoolerStats>) -> Fields 
         "{} to {}, a step at most +{} % or -{} %",
         scaling.min_size, scaling.max_size, scaling.growth_rate, scaling.shrink_rate
     );
-    let mut fields = vec![("size", format!("{step} ({by})")), ("because", scaling.reason.clone()), ("bounds", bounds)];
+    let mut fields = vec![("size", format!("{step} ({by})")), (BECAUSE, scaling.reason.clone()), ("bounds", bounds)];
     let demand = &scaling.demand;
-    if scaling.controller != "advice" {
+    if scaling.controller != ADVICE {
         fields.push(("queue", queue(demand.queued, pooler)));
     }
     let mut line = format!(

@@ -34,6 +34,7 @@ pub const fn number(title: &'static str) -> Column {
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    one_line: bool,
 }
 
 impl Column {
@@ -51,7 +52,13 @@ impl Column {
 impl Table {
     /// Creates an empty table.
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Self { columns: columns.into(), rows: Vec::new() }
+        Self { columns: columns.into(), rows: Vec::new(), one_line: false }
+    }
+
+    /// Makes each row one line, also on a narrow page: what does not fit is cut off.
+    pub fn one_line(mut self) -> Self {
+        self.one_line = true;
+        self
     }
 
     /// Adds a row; its cells are in the order of the columns.
@@ -73,11 +80,29 @@ impl Table {
     pub fn render(mut self, width: usize, most: usize) -> (String, usize) {
         let more = self.rows.len().saturating_sub(most);
         self.rows.truncate(most);
-        let text = if width < NARROW && self.columns.len() > 4 { self.list(width) } else { self.grid(width) };
+        let is_list = width < NARROW && self.columns.len() > 4 && !self.one_line;
+        let text = if is_list { self.list(width) } else { self.grid(width) };
         (text, more)
     }
 
-    fn grid(self, width: usize) -> String {
+    /// Removes the columns without any value.
+    fn remove_empty_columns(&mut self) {
+        let is_used = |index: usize| self.rows.iter().any(|row| row.get(index).is_none_or(|cell| !cell.is_empty()));
+        let used: Vec<bool> = (0..self.columns.len()).map(is_used).collect();
+        let is_kept = |index: &mut usize| {
+            *index += 1;
+            used.get(*index - 1).copied().unwrap_or(true)
+        };
+        let mut index = 0;
+        self.columns.retain(|_| is_kept(&mut index));
+        for row in &mut self.rows {
+            let mut index = 0;
+            row.retain(|_| is_kept(&mut index));
+        }
+    }
+
+    fn grid(mut self, width: usize) -> String {
+        self.remove_empty_columns();
         let mut table = comfy_table::Table::new();
         table
             .load_style(presets::NOTHING)
@@ -85,6 +110,11 @@ impl Table {
             .set_width(u16::try_from(width).unwrap_or(u16::MAX))
             .set_header(self.columns.iter().map(|column| column.title))
             .add_rows(self.rows);
+        if self.one_line {
+            for row in table.row_iter_mut() {
+                row.max_height(1);
+            }
+        }
         for (column, kind) in table.column_iter_mut().zip(&self.columns) {
             column.set_padding((INDENT as u16, 0));
             if kind.number {

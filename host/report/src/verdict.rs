@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use anstyle::Style;
 use archon_pool_contract::params::Action;
 use archon_pool_contract::report::{Finding, Report};
 
 use crate::findings::severity;
 use crate::leaks::suspected;
 use crate::overview;
+use crate::page::{Page, Statement};
 use crate::sections::Section;
+use crate::style::GOOD;
 use crate::text::count;
 
 /// Maximum length of a sentence, characters.
@@ -27,6 +30,15 @@ pub(super) struct Verdict {
     pub(super) sentence: String,
     /// Numbers of findings, slots and suspects.
     pub(super) facts: Vec<String>,
+    style: Style,
+}
+
+/// Adds the verdict and the time of the report.
+pub(super) fn verdict(page: &mut Page, report: &Report) {
+    let Verdict { level, mark, sentence, style, .. } = Verdict::of(report);
+    // The level is a word as well: not everyone can see a mark and its colour.
+    page.statement(0, &Statement { mark, style, text: format!("{level}: {sentence}") });
+    overview::headline(page, report);
 }
 
 impl Verdict {
@@ -40,7 +52,7 @@ impl Verdict {
             None if report.coverage.complete => "healthy",
             None => "unknown",
         };
-        let mark = if level == "healthy" { "✔" } else { severity(level).0 };
+        let (mark, style) = if level == "healthy" { ("✔", GOOD) } else { severity(level) };
         let sentence = leak(report).or_else(|| worst.map(|finding| finding.text.clone())).unwrap_or_else(|| {
             if report.coverage.complete {
                 "No problem was found.".to_owned()
@@ -49,7 +61,7 @@ impl Verdict {
                 format!("No problem was found in what could be seen; up to {hidden} are hidden.")
             }
         });
-        Self { level, mark, sentence: shortened(&sentence), facts: facts(report) }
+        Self { level, mark, sentence: shortened(&sentence), facts: facts(report), style }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::{Cluster, Monitoring, PgBouncer, Serving, until};
 use serde_json::Value;
 
@@ -141,6 +141,39 @@ fn the_panels_of_the_dashboard_do_not_overlap() -> Result<()> {
             ensure!(taken.insert((x, y)) && x < 24, "{} overlaps another panel", panel["title"]);
         }
         ensure!(ids.insert(panel["id"].as_u64()), "{} has the id of another panel", panel["title"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn systemd_accepts_the_unit_and_finds_it_confined() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let unit = folder.path().join("archon-pool.service");
+    let program = archon_pool_tests::binaries::archon_pool()?.display().to_string();
+    std::fs::write(&unit, shipped("archon-pool.service")?.replace("/usr/bin/archon-pool", &program))?;
+    // Exposure in tenths; a service without options has 96.
+    for arguments in [&["verify", "--man=no"][..], &["security", "--offline=true", "--threshold=15", "--no-pager"]] {
+        let mut command = std::process::Command::new("systemd-analyze");
+        let output = command.args(arguments).arg(&unit).output().context("`apt-get install systemd`")?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        ensure!(output.status.success(), "{arguments:?}: {said}");
+        ensure!(arguments[0] != "verify" || said.is_empty(), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_container_is_built_from_every_folder_of_the_workspace() -> Result<()> {
+    let containerfile = shipped("Containerfile")?;
+    let copied: BTreeSet<_> = containerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).collect();
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))?;
+    let members = manifest.split("members = [").nth(1).and_then(|rest| rest.split(']').next()).context("members")?;
+    let folders: BTreeSet<_> =
+        members.split('"').skip(1).step_by(2).filter_map(|member| member.split('/').next()).collect();
+    ensure!(folders.len() >= 3, "{folders:?}");
+    for folder in folders.into_iter().chain([".cargo", "wit"]) {
+        ensure!(copied.contains(&*format!("{folder} {folder}")), "Containerfile does not copy {folder}");
     }
     Ok(())
 }

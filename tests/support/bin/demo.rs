@@ -71,11 +71,12 @@ async fn main() -> Result<()> {
     program.show("1. What is wrong?", &url, &["full-analysis"]).await?;
     let suspects = program.suspects(&url).await?;
     let (page, ticket) = program.reports()?;
-    let report = ["report", "--html", &page, "--markdown", &ticket, "--rounds", "3", "--interval", "2"];
+    let report = ["report", "--html", &page, "--markdown", &ticket, "--rounds", "3", "--interval", "1"];
     program.show("The same as a page to mail, and as text for a ticket", &url, &report).await?;
     program.show("2. What would be ended? (a plan: nothing happens yet)", &url, &["kill-idle"]).await?;
     program.show("3. End it", &url, &["kill-idle", "--apply"]).await?;
     program.show("4. And now?", &url, &["monitor"]).await?;
+    program.show("5. How large should the pool be?", &url, &["auto-scale"]).await?;
 
     let after = Census::take(&cluster).await?;
     headline("Sessions before and after, counted in pg_stat_activity");

@@ -38,7 +38,7 @@ pub(super) async fn collect(
     let carry = Carry::load(reading.memory.carry.as_deref())?.only_read(tape.replays());
     let progress = Progress::start(terminal, "report");
     let world = replayed.as_ref().map_or(World::Observer, |cassette| world(&cassette.calls));
-    let app = App::open(global, Component::BuiltIn(world), permissions::policy(&options, false), &tape)?;
+    let app = App::open(global, Component::BuiltIn(world), permissions::policy(&options, false), &tape, terminal)?;
     let app = if files.rounds > 1 { app.keeping() } else { app };
     let mut collecting = Collecting { global, files, reading, app, options, carry, rounds: Rounds::default() };
     let finished = {

@@ -278,7 +278,10 @@ pub(crate) fn kill_plan() -> Report {
         kind: "kill-idle".into(),
         executed: false,
         connections_affected: 0,
-        reason: "2 of 8 candidates: maxKillPercentage 25 caps it".into(),
+        reason:
+            "10 of 84 sessions idle for longer than the threshold: 2 to end, 5 left for later, 3 spared (2 listens, 1 \
+                 advisory lock); maxKillPercentage 25 allows 2 per call"
+                .into(),
         timestamp: NOW.into(),
         dry_run: true,
         targets: vec![
