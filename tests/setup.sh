@@ -106,6 +106,8 @@ if [ "$goal" = test ]; then
   # `serve` is tested with the programs that read its metrics, and with promtool.
   need_stopped 'command -v prometheus && command -v promtool && command -v prometheus-alertmanager' prometheus prometheus-alertmanager
   need 'openssl version' openssl
+  # `top` is tested on a real terminal.
+  need 'tmux -V' tmux
   need '[ -x "${ARCHON_CHROMIUM:-/usr/bin/chromium}" ]' chromium fonts-dejavu-core
   # Any version of Node: if it is too old for jco, the Makefile installs another one with npm.
   need 'npm --version && node --version' nodejs npm

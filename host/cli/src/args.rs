@@ -1,21 +1,25 @@
 //! Subcommands and flags. What they mean is written here once: the help texts are made from it.
 
 mod plugins;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use archon_pool::limits::Limits;
 use archon_pool_contract::params::Action;
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use clap::{Args as Group, Parser, Subcommand};
 use secrecy::SecretString;
 
 use super::options::OptionFlags;
 use super::report::flags::ReportFlags;
 use super::tape::TapeFlags;
+#[cfg(feature = "tui")]
+use super::top::flags::TopFlags;
 use super::vetting::Vetting;
 
 pub(crate) use self::plugins::{Adding, Approving, Keeping, Signing};
+pub(crate) use self::values::{Color, LogFormat, SqlMode};
 
 const ABOUT: &str = "Finds leaked, stuck and superfluous PostgreSQL sessions, and ends them on request";
 
@@ -70,6 +74,14 @@ pub(crate) enum Command {
     FullAnalysis(Reading),
     /// Repeat an action, one line per round
     Watch(Watching),
+    /// Watch one or many servers on the whole terminal, and end marked sessions with --apply
+    #[cfg(feature = "tui")]
+    Top {
+        #[command(flatten)]
+        screen: TopFlags,
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// Watch one or many servers, and serve metrics for Prometheus
     Serve(Box<Serving>),
     /// Print the input of the analysis as JSON, for later
@@ -399,37 +411,6 @@ pub(crate) struct Memory {
     /// Rates are then measured since the previous run, and the history of each group of sessions is known.
     #[arg(long, value_name = "FILE")]
     pub(crate) carry: Option<PathBuf>,
-}
-
-/// How to log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Nothing
-    None,
-    /// One JSON object a line
-    Json,
-}
-
-/// Which SQL a component may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SqlMode {
-    /// The statements that `archon-pool describe` lists for the built-in components
-    Catalogue,
-    /// Those, and a SELECT that is verified to read only statistics of pg_catalog
-    Strict,
-    /// Any that the credential's role may run; statements that could do more than read need --apply
-    Any,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 fn secret(text: &str) -> Result<SecretString, &'static str> {
