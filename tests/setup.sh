@@ -110,6 +110,8 @@ if [ "$goal" = test ]; then
   need 'zsh --version && fish --version && command -v mandoc' zsh fish mandoc
   # Verifies the unit file; no service is started.
   need 'command -v systemd-analyze' systemd
+  # `top` is tested on a real terminal.
+  need 'tmux -V' tmux
   need '[ -x "${ARCHON_CHROMIUM:-/usr/bin/chromium}" ]' chromium fonts-dejavu-core
   # Any version of Node: if it is too old for jco, the Makefile installs another one with npm.
   need 'npm --version && node --version' nodejs npm

@@ -1,12 +1,16 @@
 //! `kill-idle` on real sessions: ended sessions, spared sessions, and the report about them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
+use archon_pool::policy::Policy;
 use archon_pool_contract::host_api::Outcome;
 use archon_pool_contract::report::Action;
+use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::sessions::Session;
 use archon_pool_tests::{Cluster, until};
@@ -42,6 +46,24 @@ async fn stale_transactions_end_and_their_locks_with_them() -> Result<()> {
     assert_eq!(holder.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
     waiter.finish().await?;
     assert!(fresh.answers().await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_selected_sessions_are_ended_whatever_the_component_orders() -> Result<()> {
+    let cluster = cluster().await?;
+    let (mut selected, other) = (stuck(&cluster, "worker").await?, stuck(&cluster, "worker").await?);
+    let key = SessionKey { pid: selected.pid(), backend_start: selected.backend_start() };
+    let reused = SessionKey { pid: other.pid(), backend_start: other.backend_start() - 1 };
+    let policy = Policy { only: Some(Arc::new(BTreeSet::from([key, reused]))), ..Policy::default() };
+    let host = host_for(cluster.url(OPERATOR, "postgres")).with_policy(policy);
+    let report = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
+    let mut outcomes = outcomes(&report.actions[0]);
+    outcomes.sort_unstable_by_key(|(pid, _)| *pid != key.pid);
+    assert_eq!(outcomes, [(key.pid, "ended"), (other.pid(), "denied")], "{:#?}", report.actions);
+    let refused = report.actions[0].targets.iter().find(|target| target.pid == other.pid()).expect("a target");
+    assert!(refused.detail.as_ref().is_some_and(|why| why.contains("not among the sessions that were selected")));
+    assert!(selected.ended_by().await.is_some() && other.answers().await);
     Ok(())
 }
 

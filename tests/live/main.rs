@@ -45,6 +45,7 @@ mod strict_memory;
 mod supabase;
 mod support;
 mod tls;
+mod top;
 mod trust;
 mod unfinished;
 mod values;

@@ -31,6 +31,7 @@ mod spawner;
 mod standby;
 pub mod supabase;
 mod template;
+pub mod tmux;
 pub mod until;
 pub mod workload;
 
@@ -47,5 +48,6 @@ pub use self::proxy::Proxy;
 pub use self::refusals::Refusing;
 pub use self::serving::Serving;
 pub use self::sessions::{App, Session};
+pub use self::tmux::Tmux;
 pub use self::until::until;
 pub use self::workload::Workload;

@@ -17,6 +17,7 @@ use super::writer;
 #[derive(Clone, Default)]
 pub struct LastCall {
     bytes: Arc<Mutex<Option<Vec<u8>>>>,
+    normalised: bool,
 }
 
 impl fmt::Debug for LastCall {
@@ -26,6 +27,11 @@ impl fmt::Debug for LastCall {
 }
 
 impl LastCall {
+    /// Removes the literals of all statement texts.
+    pub fn normalised(self) -> Self {
+        Self { normalised: true, ..self }
+    }
+
     /// Takes the latest call; none before one has ended, and when it could not be recorded.
     pub fn take(&self) -> Option<Result<Cassette, Fault>> {
         let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -43,9 +49,10 @@ impl Interceptor for LastCall {
     }
 
     fn begin(&self, component: &str, digest: Digest, function: &str, input: &str) -> Result<CallMode, Fault> {
-        let header = Header::of(component, digest.to_string());
+        let header = Header { normalised: self.normalised, ..Header::of(component, digest.to_string()) };
+        let literals = if self.normalised { Literals::OfAll } else { Literals::OfSecrets };
         // A call is not refused because it cannot be recorded.
-        Ok(match Recording::begin(function, input, Literals::OfSecrets) {
+        Ok(match Recording::begin(function, input, literals) {
             Ok(recording) => CallMode::Recording(Box::new(KeptCall { last: self.clone(), header, recording })),
             Err(_) => CallMode::Off,
         })

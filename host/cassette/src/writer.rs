@@ -10,6 +10,11 @@ impl Cassette {
     /// Writes the cassette, line by line.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         header(to, &self.header)?;
+        self.write_calls(to)
+    }
+
+    /// Writes the lines of the calls, to append them to a cassette of the same component.
+    pub fn write_calls(&self, to: &mut impl Write) -> io::Result<()> {
         self.calls.iter().try_for_each(|one| call(to, one))
     }
 }

@@ -8,6 +8,8 @@ use archon_pool_contract::report::{Action, Finding, Report};
 use archon_pool_report::sanitize;
 use serde::Deserialize;
 use serde_json::Value;
+#[cfg(feature = "tui")]
+use serde_json::value::RawValue;
 
 use super::error::CliError;
 use super::exit::Exit;
@@ -24,6 +26,7 @@ pub(crate) struct Answer {
 /// The report in a SkillOutput.
 #[derive(Deserialize)]
 struct Data<T> {
+    #[serde(bound(deserialize = "T: Deserialize<'de>"))]
     data: Option<T>,
 }
 
@@ -61,6 +64,17 @@ impl Answer {
     /// Returns the report, safe to print; none when a custom component answers in another form. Parsed once.
     pub(crate) fn report(&self) -> Option<&Report> {
         self.report.get_or_init(|| self.read(&sanitize::strings(self.text.as_str()))).as_ref()
+    }
+
+    /// Returns the text of the report as the component wrote it, which is not safe to print; none when a custom component
+    /// answers in another form.
+    #[cfg(feature = "tui")]
+    pub(crate) fn report_text(&self) -> Option<&str> {
+        let text = self.text.as_str();
+        if !self.is_output {
+            return Some(text);
+        }
+        serde_json::from_str::<Data<&RawValue>>(text).ok()?.data.map(RawValue::get)
     }
 
     /// Returns the report as [`Answer::report`] does, without the text.

@@ -1,6 +1,10 @@
 //! Host, component and registry of one run, built from the command line.
 
+#[cfg(feature = "tui")]
+use std::collections::BTreeSet;
 use std::env;
+#[cfg(feature = "tui")]
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +12,8 @@ use archon_pool::Fault;
 use archon_pool::audit::Audit;
 use archon_pool::cassette::{COLLECT, Call, Cassette, Header, Replay};
 use archon_pool::components::World;
+#[cfg(feature = "tui")]
+use archon_pool::consent::{Decision, Proposal};
 use archon_pool::credentials::Credentials;
 use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
@@ -20,6 +26,8 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool::registry::{self, Registry, Skill};
 use archon_pool::xdg;
+#[cfg(feature = "tui")]
+use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_report as render;
 use serde_json::Value;
 use tracing::Level;
@@ -54,6 +62,17 @@ impl App {
         tape: &TapeFlags,
         terminal: &Terminal,
     ) -> Result<Self, Fault> {
+        Self::open_with_log(global, component, policy, tape, Log::new(terminal.log_sink()))
+    }
+
+    /// Opens as [`App::open`] does, and writes log lines to another place than stderr.
+    pub(crate) fn open_with_log(
+        global: &Global,
+        component: Component<'_>,
+        policy: Policy,
+        tape: &TapeFlags,
+        log: Log,
+    ) -> Result<Self, Fault> {
         let (engine, limits) = engine(global)?;
         let vetting = &global.vetting;
         let verified = match (component, global.plugin.as_deref()) {
@@ -87,7 +106,7 @@ impl App {
         let (host, tape) = tape.insert(host, &plugin)?;
         let mut registry = Registry::new();
         let format = if global.log == LogFormat::Json { log_lines::json } else { log_lines::text };
-        let log = Log::new(terminal.log_sink()).format(format);
+        let log = log.format(format);
         if global.log != LogFormat::None {
             registry = registry.log(log.clone());
             listen(Events::new(log));
@@ -101,6 +120,35 @@ impl App {
     /// Returns the host and its component, for calls without a registry.
     pub(crate) fn into_host(self) -> (Host, Arc<Plugin>) {
         (self.host, self.plugin)
+    }
+
+    /// Returns an app that keeps a session of its own, and the latest call in memory.
+    #[cfg(feature = "tui")]
+    pub(crate) fn keeping_calls(&self, normalises: bool) -> Self {
+        let (host, tape) = Tape::keeping(self.host.clone().keep_session(), normalises);
+        let mut registry = Registry::new();
+        registry.register(registry::NAME, Skill::new(host.clone(), Arc::clone(&self.plugin)));
+        Self { host, plugin: Arc::clone(&self.plugin), registry, tape }
+    }
+
+    /// Calls the component as [`App::ask`] does, with a host that ends no other sessions than these, and no more of them
+    /// than a share of all. `consents` is asked once, before the first signal.
+    #[cfg(feature = "tui")]
+    pub(crate) async fn ask_about(
+        &self,
+        input: Value,
+        only: BTreeSet<SessionKey>,
+        max_kill_percentage: u32,
+        consents: impl Fn(&Proposal) -> Decision + Send + Sync + 'static,
+    ) -> Result<Answer, CliError> {
+        let policy = self.host.policy();
+        // An approved component's own cap may be lower.
+        let max_kill_percentage = max_kill_percentage.min(policy.max_kill_percentage);
+        let policy = Policy { only: Some(Arc::new(only)), max_kill_percentage, ..policy.clone() };
+        let host = self.host.with_policy(policy).consent(move |proposal| ready(consents(&proposal)));
+        let mut registry = Registry::new();
+        registry.register(registry::NAME, Skill::new(host, Arc::clone(&self.plugin)));
+        Answer::of_output(registry.execute(registry::NAME, input).await)
     }
 
     /// Keeps one session open between calls.

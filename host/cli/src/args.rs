@@ -13,6 +13,8 @@ use clap_complete::Shell;
 use super::options::OptionFlags;
 use super::report::flags::ReportFlags;
 use super::tape::TapeFlags;
+#[cfg(feature = "tui")]
+use super::top::flags::TopFlags;
 
 pub(crate) use self::actions::{Acting, Explaining, Killing, Memory, Reading};
 pub(crate) use self::global::{Color, Global, LogFormat};
@@ -72,6 +74,14 @@ pub(crate) enum Command {
     FullAnalysis(Reading),
     /// Repeat an action, one line per round
     Watch(Watching),
+    /// Watch one or many servers on the whole terminal, and end marked sessions with --apply
+    #[cfg(feature = "tui")]
+    Top {
+        #[command(flatten)]
+        screen: TopFlags,
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// Watch one or many servers, and serve live pages and metrics for Prometheus
     Serve(Box<Serving>),
     /// Print the input of the analysis as JSON, for later

@@ -42,13 +42,20 @@ impl Carry {
 
     /// Stores the carry of an answer. A file that cannot be written does not affect the answer.
     pub(crate) fn keep(&mut self, memory: Option<Value>, terminal: &mut Terminal) {
-        let Some(memory) = memory else { return };
-        if let Some(path) = &self.file
-            && let Err(error) = private_file::write(path, memory.to_string().as_bytes())
-        {
-            terminal.complain(&format!("warning: --carry {}: not written: {error}", path.display()));
+        if let Some(warning) = self.store(memory) {
+            terminal.complain(&warning);
         }
+    }
+
+    /// Stores the carry of an answer, and returns a warning if the file could not be written.
+    pub(crate) fn store(&mut self, memory: Option<Value>) -> Option<String> {
+        let memory = memory?;
+        let written = self.file.as_ref().map(|path| (path, private_file::write(path, memory.to_string().as_bytes())));
         self.memory = Some(memory);
+        match written {
+            Some((path, Err(error))) => Some(format!("warning: --carry {}: not written: {error}", path.display())),
+            Some((_, Ok(()))) | None => None,
+        }
     }
 }
 

@@ -34,6 +34,8 @@ mod sign;
 mod stored;
 mod tape;
 mod terminal;
+#[cfg(feature = "tui")]
+mod top;
 mod vetting;
 mod watch;
 
@@ -80,7 +82,13 @@ fn main() -> ExitCode {
     let ran = runtime.block_on(async {
         let running = run::run(&args, &mut terminal);
         // They handle signals, and return their own status.
-        if matches!(args.command, Command::Watch(_) | Command::Report { .. } | Command::Serve(_)) {
+        let handles_signals = match args.command {
+            Command::Watch(_) | Command::Report { .. } | Command::Serve(_) => true,
+            #[cfg(feature = "tui")]
+            Command::Top { .. } => true,
+            _ => false,
+        };
+        if handles_signals {
             return running.await;
         }
         tokio::select! {

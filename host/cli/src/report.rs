@@ -10,6 +10,8 @@ use archon_pool_report::{html, markdown};
 
 use self::flags::ReportFlags;
 use self::rounds::Rounds;
+#[cfg(feature = "tui")]
+pub(crate) use self::rounds::name;
 use self::write::{STDOUT, write};
 
 use super::args::{Global, Reading};

@@ -29,6 +29,8 @@ use super::report;
 use super::sign;
 use super::tape::TapeFlags;
 use super::terminal::Terminal;
+#[cfg(feature = "tui")]
+use super::top;
 use super::{ask, audit, diff, explain, serve, watch};
 
 /// Runs the command.
@@ -43,6 +45,8 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,
         Command::KillIdle(flags) => kill(global, flags, terminal).await,
         Command::Watch(flags) => watch::watch(global, flags, terminal).await,
+        #[cfg(feature = "tui")]
+        Command::Top { screen, reading } => top::top(global, screen, reading, terminal).await,
         Command::Serve(flags) => serve::serve(global, flags, terminal).await,
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,

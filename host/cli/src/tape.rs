@@ -41,6 +41,18 @@ impl TapeFlags {
         Self { remember: true, ..self.clone() }
     }
 
+    /// Takes the file to record to, so that a command can begin and end the recording itself.
+    #[cfg(feature = "tui")]
+    pub(crate) fn take_record(&mut self) -> Option<PathBuf> {
+        self.record.take()
+    }
+
+    /// Returns true if literals are removed from recorded statement texts.
+    #[cfg(feature = "tui")]
+    pub(crate) fn normalises(&self) -> bool {
+        self.record_normalised
+    }
+
     /// Returns true if no server is contacted.
     pub(crate) fn replays(&self) -> bool {
         self.replay.is_some()
@@ -111,6 +123,13 @@ impl Tape {
     /// Takes the reason for which a call could not be recorded.
     pub(crate) fn trouble(&self) -> Option<Fault> {
         if let Self::Records(recorder) = self { recorder.trouble() } else { None }
+    }
+
+    /// Creates a recorder of the latest call.
+    #[cfg(feature = "tui")]
+    pub(crate) fn keeping(host: Host, normalises: bool) -> (Host, Self) {
+        let last = if normalises { LastCall::default().normalised() } else { LastCall::default() };
+        (host.interceptor(last.clone()), Self::Keeps(last))
     }
 
     /// Returns the input of the next call: the recorded one, with the values of the command line.

@@ -65,6 +65,12 @@ impl Terminal {
         }
     }
 
+    /// Returns true if stdout may be coloured.
+    #[cfg(feature = "tui")]
+    pub(crate) fn colours(&self) -> bool {
+        self.stdout.current_choice() != ColorChoice::Never
+    }
+
     /// Returns the number of columns of a page.
     pub(crate) fn width(&self) -> usize {
         self.width

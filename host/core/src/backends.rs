@@ -14,12 +14,14 @@ mod guard;
 mod record;
 mod thresholds;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_contract::value::Value;
 
 use self::caps::{Account, Caps, counts};
@@ -38,12 +40,16 @@ use crate::parameter::Parameter;
 use crate::policy::Policy;
 use crate::record::session as session_in;
 
+/// Refusal of an order for a session that the policy's `only` does not have.
+const NOT_SELECTED: &str = "it is not among the sessions that were selected: the policy's only";
+
 /// One call of `deliver`.
 pub(crate) struct Delivery<'a> {
     session: &'a dyn Session,
     author: &'a AuditContext,
     roles: Vec<String>,
     applications: Vec<String>,
+    only: Option<Arc<BTreeSet<SessionKey>>>,
     caps: Caps,
     shared_caps: SharedCaps,
     thresholds: IdleThresholds,
@@ -68,6 +74,7 @@ impl<'a> Delivery<'a> {
             author,
             roles: policy.role_patterns(),
             applications: policy.application_patterns(),
+            only: policy.only.clone(),
             caps: Caps::new(policy, requested),
             shared_caps: SharedCaps::default(),
             thresholds: IdleThresholds::default(),
@@ -89,8 +96,23 @@ impl<'a> Delivery<'a> {
         self
     }
 
-    /// Delivers the orders and records the outcome of each.
+    /// Delivers the orders and records the outcome of each. Where the policy selects sessions, orders for others are
+    /// refused before anything is counted or asked.
     pub(crate) async fn run(&self, orders: &[Order], kills: &mut KillCounter) -> Result<Vec<Outcome>, Fault> {
+        let Some(only) = &self.only else { return self.deliver(orders, kills).await };
+        let is_selected = |order: &Order| {
+            let Backend { pid, backend_start } = order.target;
+            only.contains(&SessionKey { pid, backend_start })
+        };
+        let (selected, others): (Vec<Order>, Vec<Order>) = orders.iter().cloned().partition(is_selected);
+        let refused = vec![Outcome::Denied(NOT_SELECTED.to_owned()); others.len()];
+        record(self.session, self.author, &others, &refused, &[], self.dry_run).await;
+        let mut delivered = self.deliver(&selected, kills).await?.into_iter();
+        let mut refused = refused.into_iter();
+        Ok(orders.iter().filter_map(|it| if is_selected(it) { delivered.next() } else { refused.next() }).collect())
+    }
+
+    async fn deliver(&self, orders: &[Order], kills: &mut KillCounter) -> Result<Vec<Outcome>, Fault> {
         self.session.reset().await?;
         let KillCounter { accounts, spent } = kills;
         let account = self.open_account(accounts).await?;

@@ -34,7 +34,7 @@ mod scaling;
 mod sections;
 pub mod style;
 pub mod table;
-mod text;
+pub mod text;
 mod verdict;
 mod watch_line;
 

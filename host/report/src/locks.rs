@@ -24,6 +24,8 @@ pub struct LockTree {
 /// Session or prepared transaction, with the sessions that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
+    /// Its process id; none for a prepared transaction.
+    pub pid: Option<i32>,
     /// Its description: process id, application, role and state.
     pub name: String,
     /// The lock that it waits for itself, and the time that it has waited.
@@ -94,7 +96,8 @@ impl Builder<'_> {
         }
         let (name, wait) = self.describe(key);
         let waiters = self.below.remove(&key).unwrap_or_default();
-        let mut holder = Holder { name, wait, waiters: Vec::new(), more: 0 };
+        let pid = if let Key::Session(pid) = key { Some(pid) } else { None };
+        let mut holder = Holder { pid, name, wait, waiters: Vec::new(), more: 0 };
         for waiter in waiters {
             let below = Key::Session(waiter.pid);
             if depth >= DEEPEST || self.placed.len() >= MOST {

@@ -10,17 +10,51 @@ const REPLACEMENT: char = '\u{fffd}';
 
 /// Makes text one safe line: line breaks and tabs become spaces, other control characters are replaced.
 pub fn line(text: &str) -> String {
-    text.chars().map(in_line).collect()
+    text.chars().map(|letter| replaced(letter, in_line)).collect()
 }
 
 /// Makes text safe and keeps its line breaks.
 pub fn lines(text: &str) -> String {
-    text.chars().map(in_lines).collect()
+    text.chars().map(|letter| replaced(letter, in_lines)).collect()
 }
 
 /// Makes every string of valid JSON safe to print once it is parsed. Line breaks stay in SQL alone, where they can end
 /// a comment; elsewhere they could forge a line of this program's output.
 pub fn strings(json: &str) -> Cow<'_, str> {
+    rewritten(json, in_line, in_lines)
+}
+
+/// Makes every string of valid JSON safe to print as [`strings`] does, with unsafe characters shown as their escapes,
+/// such as `\u{202e}`, instead of one replacement for all.
+pub fn escaped_strings(json: &str) -> Cow<'_, str> {
+    rewritten(json, escaped_in_line, escaped_in_lines)
+}
+
+/// Makes text one safe line, with unsafe characters shown as their escapes.
+pub fn escaped_line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match escaped_in_line(letter) {
+            Shown::Same => safe.push(letter),
+            Shown::Instead(other) => safe.push(other),
+            Shown::Escaped => safe.extend(letter.escape_unicode()),
+        }
+    }
+    safe
+}
+
+/// Form in which a character is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// As it is.
+    Same,
+    /// Another character.
+    Instead(char),
+    /// Its escape.
+    Escaped,
+}
+
+fn rewritten(json: &str, line: fn(char) -> Shown, sql: fn(char) -> Shown) -> Cow<'_, str> {
     if is_printable(json) && !json.contains('\\') {
         return Cow::Borrowed(json);
     }
@@ -35,7 +69,7 @@ pub fn strings(json: &str) -> Cow<'_, str> {
             after_sql = string == r#""sql""#;
         } else {
             let is_sql = after_sql && between.trim() == ":";
-            string_into(&mut safe, string, if is_sql { in_lines } else { in_line });
+            string_into(&mut safe, string, if is_sql { sql } else { line });
             after_sql = false;
         }
         rest = after;
@@ -57,14 +91,18 @@ fn length_of_string(text: &str) -> usize {
 }
 
 /// Writes a JSON string with its characters replaced, escaped ones included.
-fn string_into(safe: &mut String, string: &str, shown: fn(char) -> char) {
+fn string_into(safe: &mut String, string: &str, shown: fn(char) -> Shown) {
     let mut letters = string.chars();
     while let Some(letter) = letters.next() {
         let rest = letters.as_str();
         let meant = if letter == '\\' { unescaped(&mut letters) } else { Some(letter) };
-        match meant {
-            Some(meant) if shown(meant) != meant => safe.push(shown(meant)),
-            _ => {
+        match meant.map_or(Shown::Same, shown) {
+            Shown::Instead(other) => safe.push(other),
+            Shown::Escaped => {
+                safe.push('\\');
+                safe.extend(meant.unwrap_or(letter).escape_unicode());
+            }
+            Shown::Same => {
                 safe.push(letter);
                 safe.push_str(&rest[..rest.len() - letters.as_str().len()]);
             }
@@ -111,16 +149,28 @@ fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
-fn in_line(letter: char) -> char {
-    if matches!(letter, '\n' | '\r' | '\t') { ' ' } else { safe(letter) }
+fn replaced(letter: char, shown: fn(char) -> Shown) -> char {
+    if let Shown::Instead(other) = shown(letter) { other } else { letter }
 }
 
-fn in_lines(letter: char) -> char {
-    if letter == '\n' { letter } else { safe(letter) }
+fn in_line(letter: char) -> Shown {
+    if is_space(letter) { Shown::Instead(' ') } else { in_lines(letter) }
 }
 
-fn safe(letter: char) -> char {
-    if is_unsafe(letter) { REPLACEMENT } else { letter }
+fn in_lines(letter: char) -> Shown {
+    if letter != '\n' && is_unsafe(letter) { Shown::Instead(REPLACEMENT) } else { Shown::Same }
+}
+
+fn escaped_in_line(letter: char) -> Shown {
+    if is_space(letter) { Shown::Instead(' ') } else { escaped_in_lines(letter) }
+}
+
+fn escaped_in_lines(letter: char) -> Shown {
+    if letter != '\n' && is_unsafe(letter) { Shown::Escaped } else { Shown::Same }
+}
+
+fn is_space(letter: char) -> bool {
+    matches!(letter, '\n' | '\r' | '\t')
 }
 
 /// Recognises control characters (C0, DEL and C1, whose U+009B is an escape sequence by itself), and
@@ -186,6 +236,18 @@ mod tests {
         ] {
             assert_eq!(parsed(&strings(text)), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn escapes_are_shown_and_no_control_character_is_left() {
+        let answer = json!({"list": [{"name": HOSTILE}], "fix": {"sql": "SELECT 1;\n\u{1b}[2J"}});
+        let expected = json!({
+            "list": [{"name": r"a\u{1b}]0;owned\u{7}b\u{9b}31mc  d\u{202e}e\u{7f}"}],
+            "fix": {"sql": "SELECT 1;\n\\u{1b}[2J"},
+        });
+        assert_eq!(parsed(&escaped_strings(&answer.to_string())), expected);
+        assert_eq!(escaped_line(HOSTILE), expected["list"][0]["name"]);
+        assert_eq!(parsed(&escaped_strings(r#"["\u001b\n\\u001b"]"#)), json!([r"\u{1b} \u001b"]));
     }
 
     #[test]

@@ -9,13 +9,13 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// Names with their values, in order.
-pub(super) type Fields = Vec<(&'static str, String)>;
+pub(crate) type Fields = Vec<(&'static str, String)>;
 
 /// Numbers from here on are shown with an exponent.
 const MANY: f64 = 1e15;
 
 /// Formats milliseconds in the two largest units: `850 ms`, `12.3 s`, `5 min 20 s`, `3 d 4 h`.
-pub(super) fn duration(ms: u64) -> String {
+pub fn duration(ms: u64) -> String {
     let two = |large: u64, name: &str, small: u64, small_name: &str| match ms % large / small {
         0 => format!("{} {name}", ms / large),
         rest => format!("{} {name} {rest} {small_name}", ms / large),
@@ -30,7 +30,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// Formats measured milliseconds, with fractions below ten.
-pub(super) fn measured(ms: f64) -> String {
+pub fn measured(ms: f64) -> String {
     match ms {
         ..10.0 => format!("{} ms", trimmed(ms, 2)),
         10.0..1_000.0 => format!("{} ms", trimmed(ms, 1)),
@@ -41,7 +41,7 @@ pub(super) fn measured(ms: f64) -> String {
 }
 
 /// Formats a rate or a percentage: one decimal, and none if it is zero.
-pub(super) fn decimal(number: f64) -> String {
+pub fn decimal(number: f64) -> String {
     let places = if number != 0.0 && number.abs() < 0.1 { 2 } else { 1 };
     trimmed(number, places)
 }
@@ -56,22 +56,22 @@ fn trimmed(number: f64, places: usize) -> String {
 }
 
 /// Formats `1 session`, `2 sessions`.
-pub(super) fn count(number: usize, one: &str) -> String {
+pub fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 /// Returns a name, or a placeholder if it was not set.
-pub(super) fn named(name: &str) -> String {
+pub fn named(name: &str) -> String {
     if name.is_empty() { "(none)".to_owned() } else { name.to_owned() }
 }
 
 /// Returns the address of a session's client; a local socket has none.
-pub(super) fn client(address: Option<&str>) -> String {
+pub fn client(address: Option<&str>) -> String {
     address.unwrap_or("local").to_owned()
 }
 
 /// Returns the same with the port, if a pooler reports it.
-pub(super) fn place(address: Option<&str>, through: Option<&Through>) -> String {
+pub fn place(address: Option<&str>, through: Option<&Through>) -> String {
     let port = through.and_then(|through| through.client.as_ref()).map(|client| client.port);
     match (address, port) {
         (Some(address), Some(port)) if address.contains(':') => format!("[{address}]:{port}"),
@@ -81,13 +81,13 @@ pub(super) fn place(address: Option<&str>, through: Option<&Through>) -> String 
 }
 
 /// Describes the pooler's connection of a session as the server shows it.
-pub(super) fn server_view(through: &Through) -> String {
+pub fn server_view(through: &Through) -> String {
     let (application, address) = (named(&through.server_application), client(through.server_address.as_deref()));
     format!("{application} from {address} ({}, {} mode)", through.pooler, through.mode)
 }
 
 /// Shortens the long states to fit a column.
-pub(super) fn state(state: &str) -> String {
+pub fn state(state: &str) -> String {
     match state {
         "idle in transaction" => "idle in tx",
         "idle in transaction (aborted)" => "aborted tx",
@@ -98,7 +98,7 @@ pub(super) fn state(state: &str) -> String {
 
 /// Wraps words to lines of at most `width` columns. A longer word is kept whole on a line of its own, because names
 /// must stay readable.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_whitespace() {

@@ -76,7 +76,11 @@ struct Entry {
 
 impl Targets {
     /// Reads the targets, by name.
-    pub(crate) fn read(&self) -> Result<BTreeMap<String, Target>, Fault> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or has a mistake, which the fault names.
+    pub fn read(&self) -> Result<BTreeMap<String, Target>, Fault> {
         match self {
             Self::One(target) => {
                 check_options(&target.rounds.options).map_err(Fault::invalid)?;

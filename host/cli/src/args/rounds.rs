@@ -47,7 +47,7 @@ pub(crate) struct Serving {
     /// Read again at SIGHUP. Without it, the server of --credential, --url or the environment is watched.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "url", "pooler", "controller"])]
     pub(crate) targets: Option<PathBuf>,
-    /// Address for scrapes; one that other machines reach needs --token-file or --tls-client-ca
+    /// Address of the pages and the metrics; one that other machines reach needs --token-file or --tls-client-ca
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9788")]
     pub(crate) listen: SocketAddr,
     /// Seconds from the start of a round to the start of the next

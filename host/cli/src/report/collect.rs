@@ -37,7 +37,7 @@ pub(super) async fn collect(
     let replayed = tape.file().filter(|_| tape.replays()).map(Cassette::from_file).transpose()?;
     let carry = Carry::load(reading.memory.carry.as_deref())?.only_read(tape.replays());
     let progress = Progress::start(terminal, "report");
-    let world = replayed.as_ref().map_or(World::Observer, |cassette| world(&cassette.calls));
+    let world = replayed.as_ref().map_or(World::Observer, |cassette| permissions::world_of(&cassette.calls));
     let app = App::open(global, Component::BuiltIn(world), permissions::policy(&options, false), &tape, terminal)?;
     let app = if files.rounds > 1 { app.keeping() } else { app };
     let mut collecting = Collecting { global, files, reading, app, options, carry, rounds: Rounds::default() };
@@ -56,16 +56,6 @@ pub(super) async fn collect(
         None => {}
     }
     Ok(Some(collecting.finish(replayed).await))
-}
-
-/// Returns the world of the component that repeats recorded calls. Nothing is changed by a replay.
-fn world(calls: &[Call]) -> World {
-    let acts = |call: &Call| {
-        let input: Value = serde_json::from_str(&call.input).unwrap_or_default();
-        let action = input.get("action").and_then(Value::as_str).and_then(|name| Action::parse(name).ok());
-        action.is_some_and(|action| permissions::world(action) == World::Manager)
-    };
-    if calls.iter().any(acts) { World::Manager } else { World::Observer }
 }
 
 /// Returns true if a call ended with a report.

@@ -124,7 +124,7 @@ impl Rounds {
 }
 
 /// Returns the name of a file without its folder, which may name a customer or a user.
-pub(super) fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 

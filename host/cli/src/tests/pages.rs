@@ -19,14 +19,20 @@ const HOSTILE: &str = "x<script>alert(1)</script>\" onload='alert(2)' --><img sr
 
 fn tree() -> LockTree {
     let waiter = |name: &str, waiters| Holder {
+        pid: None,
         name: name.into(),
         wait: Some("waits 15.3 s for ShareLock on transaction 745".into()),
         waiters,
         more: 0,
     };
     let waiters = vec![waiter("pid 5230, web, role app_user: active", vec![waiter("pid 5231, web: active", vec![])])];
-    let head =
-        Holder { name: "pid 5102, reporting, role reporter: idle in transaction".into(), wait: None, waiters, more: 3 };
+    let head = Holder {
+        pid: Some(5102),
+        name: "pid 5102, reporting, role reporter: idle in transaction".into(),
+        wait: None,
+        waiters,
+        more: 3,
+    };
     LockTree { heads: vec![head], waiting: 5 }
 }
 
@@ -147,7 +153,7 @@ fn with_texts(report: &Report, text: &str) -> Report {
 /// Renders a document in which each text of a server or a component is the same.
 fn hostile(text: &str, render: impl Fn(&Document<'_>) -> String) -> String {
     let rounds = vec![with_texts(&fixture::behind_a_pooler(), text), with_texts(&fixture::kill_done(), text)];
-    let holder = |waiters| Holder { name: text.to_owned(), wait: Some(text.to_owned()), waiters, more: 1 };
+    let holder = |waiters| Holder { pid: None, name: text.to_owned(), wait: Some(text.to_owned()), waiters, more: 1 };
     let tree = LockTree { heads: vec![holder(vec![holder(Vec::new())])], waiting: 2 };
     let failures = [Failure { round: 1, message: text.to_owned() }];
     let document = Document::of(&rounds).expect("a report").locks(Some(&tree)).failures(&failures);

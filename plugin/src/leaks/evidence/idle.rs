@@ -57,7 +57,7 @@ const SELDOM_CLEANED: f64 = 0.3;
 /// One that cleans up this share does so with all that comes back.
 const MOSTLY_CLEANED: f64 = 0.8;
 /// Evidence of this strength's reciprocal for the loss of its whole pool outweighs that a session was never used.
-const LOST_WITH_POOL: f64 = 3.0;
+const LOST_WITH_POOL: f64 = 1.5;
 /// Part of the weight that growth has for a session that rests no longer than others of its group did.
 const LIKE_OTHERS: f64 = 0.6;
 

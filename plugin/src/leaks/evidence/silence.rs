@@ -18,9 +18,9 @@ pub(crate) const SILENT_AMONG_OTHERS: Rule =
 pub(crate) const FELL_SILENT_TOGETHER: Rule =
     Rule { id: "fell-silent-together", weight: 6.0, explanation: "they were cut off at once" };
 pub(crate) const TAKEN_OVER: Rule =
-    Rule { id: "taken-over", weight: 4.0, explanation: "another one was started in its place" };
+    Rule { id: "taken-over", weight: 9.0, explanation: "another one was started in its place" };
 pub(crate) const CLIENT_FELL_SILENT: Rule =
-    Rule { id: "client-fell-silent", weight: 5.5, explanation: "its application goes on elsewhere without it" };
+    Rule { id: "client-fell-silent", weight: 9.0, explanation: "its application goes on elsewhere without it" };
 
 /// All of these.
 pub(super) const RULES: [&Rule; 4] = [&SILENT_AMONG_OTHERS, &FELL_SILENT_TOGETHER, &TAKEN_OVER, &CLIENT_FELL_SILENT];

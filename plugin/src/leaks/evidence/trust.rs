@@ -11,12 +11,11 @@ use crate::clock::{counted, span};
 
 use super::super::groups::Group;
 use super::piece::Piece;
-use super::silence;
 
 /// An observation is long from `idleTimeoutMs` on, and from so many looks after the first.
 const LOOKS: f64 = 10.0;
 /// Part of the weight that comparisons lose at the first look.
-const LOST_AT_FIRST: f64 = 0.6;
+const LOST_AT_FIRST: f64 = 0.55;
 /// Part that they lose where the name is not the application's own, and where no statement shows the application, either.
 const LOST_WITHOUT_NAME: f64 = 0.3;
 const LOST_WITHOUT_STATEMENT: f64 = 0.5;
@@ -26,8 +25,6 @@ const LOST_WITHOUT_STATEMENT: f64 = 0.5;
 pub struct Trust {
     /// Factor for the strength of comparisons, 0–1.
     pub share: f64,
-    /// The same for those that are weighed by the time of observation themselves.
-    pub share_without_time: f64,
     /// The reasons, for a reader of the report.
     pub doubts: Vec<String>,
 }
@@ -35,9 +32,9 @@ pub struct Trust {
 impl Trust {
     /// Trust in what the others of its group show about a session.
     pub fn of(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Self {
-        let mut trust = Self { share: 1.0, share_without_time: 1.0, doubts: Vec::new() };
+        let mut trust = Self { share: 1.0, doubts: Vec::new() };
         if !group.is_application {
-            (trust.share, trust.share_without_time) = (0.0, 0.0);
+            trust.share = 0.0;
             trust.doubts.push(
                 "several applications share its role, name and address, and it ran no statement of one of them"
                     .to_owned(),
@@ -56,9 +53,7 @@ impl Trust {
         }
         if !application::is_own(backend.family()) {
             let is_shown = group.observed(backend.pid).is_some_and(|observed| observed.application != 0);
-            let left = 1.0 - if is_shown { LOST_WITHOUT_NAME } else { LOST_WITHOUT_STATEMENT };
-            trust.share *= left;
-            trust.share_without_time *= left;
+            trust.share *= 1.0 - if is_shown { LOST_WITHOUT_NAME } else { LOST_WITHOUT_STATEMENT };
             let name = if backend.family().is_empty() { "it has no name" } else { "its name is its driver's default" };
             trust.doubts.push(format!("{name}: others of that name may be another application's"));
         }
@@ -68,8 +63,7 @@ impl Trust {
     /// Reduces the strength of comparisons.
     pub fn apply(&self, pieces: &mut [Piece]) {
         for piece in pieces {
-            let has_time = silence::RULES.contains(&piece.rule);
-            piece.strength *= if has_time { self.share_without_time } else { self.share };
+            piece.strength *= self.share;
         }
     }
 }
@@ -97,7 +91,7 @@ mod tests {
 
     #[test]
     fn comparisons_count_fully_after_a_long_observation_of_a_named_application() {
-        assert_eq!(trust("web", 3_600, 12, true), Trust { share: 1.0, share_without_time: 1.0, doubts: Vec::new() });
+        assert_eq!(trust("web", 3_600, 12, true), Trust { share: 1.0, doubts: Vec::new() });
     }
 
     #[test]
