@@ -63,6 +63,32 @@ async fn innocent_sessions_are_excluded_with_a_reason() -> Result<()> {
     Ok(())
 }
 
+/// Up to PostgreSQL 15 sessions with a higher id than the owner were spared with it: a session that holds a lock shows its
+/// own id, and bounds those of the ones before and after it.
+#[tokio::test]
+async fn sessions_after_the_owner_of_temporary_objects_are_not_excluded_with_it() -> Result<()> {
+    let cluster = cluster().await?;
+    let app = cluster.app("app", "worker");
+    let owner = app.temporary_table().await?;
+    let bound = app.idle_in_transaction("SELECT 1").await?;
+    let others = app.idle_many(3, "SELECT 1").await?;
+    for session in others.iter().chain([&owner]) {
+        cluster_shows_age(&cluster, session.pid(), 11).await?;
+    }
+    let mut input = impatient("kill-idle");
+    input["options"]["leakDetectionThreshold"] = 0.into();
+    let report = report(&cluster, OPERATOR, input).await;
+    let owns = |pid| {
+        let excluded = report.leak_detection.excluded_connections.iter().find(|metric| metric.pid == pid);
+        excluded.is_some_and(|metric| metric.exclusions.iter().any(|name| name == "temporary-objects"))
+    };
+    assert!(owns(owner.pid()));
+    let spared: Vec<_> = others.iter().map(|other| other.pid()).filter(|&pid| owns(pid)).collect();
+    assert!(spared.is_empty(), "{spared:?} of {:?}", others.iter().map(|other| other.pid()).collect::<Vec<_>>());
+    drop(bound);
+    Ok(())
+}
+
 /// Up to PostgreSQL 15 the server numbers its sessions without gaps in some functions, and with gaps in the names of
 /// temporary schemas: once earlier sessions have ended, the two differ.
 #[tokio::test]

@@ -158,7 +158,8 @@ macro_rules! uses_cursor {
     };
 }
 
-/// Sessions that may own temporary objects, as the catalogue's `temp-objects` finds them.
+/// Sessions that may own temporary objects: before PostgreSQL 16 more than the catalogue's `temp-objects` finds, since ids
+/// are not bounded by those of holders of locks here.
 macro_rules! owners_of_temporary_objects {
     () => {
         "SELECT pg_catalog.pg_stat_get_backend_pid(i.n) FROM pg_catalog.pg_stat_get_backend_idset() AS i(n) \

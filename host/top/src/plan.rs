@@ -2,6 +2,7 @@
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::snapshot::SessionKey;
+use archon_pool_report::sanitize::escaped_line;
 
 use crate::command::{Ending, Planned};
 use crate::moment::Moment;
@@ -73,7 +74,7 @@ impl Plan {
         }
         self.step = match plan {
             Ok(plan) => Step::Asking(self.asking(&plan, moment)),
-            Err(fault) => Step::Failed(format!("{} ({})", fault.message, fault.kind)),
+            Err(fault) => Step::Failed(escaped_line(&format!("{} ({})", fault.message, fault.kind))),
         };
     }
 
@@ -130,7 +131,7 @@ impl Plan {
                     Step::Done(lines)
                 }
             }
-            Err(fault) => Step::Failed(format!("{} ({})", fault.message, fault.kind)),
+            Err(fault) => Step::Failed(escaped_line(&format!("{} ({})", fault.message, fault.kind))),
         };
     }
 

@@ -264,7 +264,7 @@ impl<'a> Group<'a> {
         self.longest_rest_ms = rests.max().unwrap_or(0);
         let observed = self.members.iter().zip(self.history.sessions.iter().flatten());
         let workers = observed.filter(|(_, seen)| seen.returns > 0).map(|(member, _)| member);
-        let used_again = |member: &&Backend| Some((member.backend_start?, last_use(member)?));
+        let used_again = |member: &&Backend| Some((member.backend_start?, member.query_start?));
         self.opening_order = OpeningOrder::of(workers.clone().filter_map(used_again).collect());
         let idle_workers = workers.filter(|member| member.state() == State::Idle);
         self.stops = Stops::of(

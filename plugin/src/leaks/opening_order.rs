@@ -10,12 +10,12 @@ use super::session_history::TOGETHER_MICROS;
 pub struct OpeningOrder {
     /// Start times, sorted, microseconds.
     starts: Vec<i64>,
-    /// Latest use of the session at the same place and of all later ones, microseconds.
+    /// Start of the latest statement of the session at the same place and of all later ones, microseconds.
     latest_uses: Vec<i64>,
 }
 
 impl OpeningOrder {
-    /// From the start and the last use of each session that was used again, microseconds.
+    /// From the start of each session that was used again and that of its latest statement, microseconds.
     pub fn of(mut uses: Vec<(i64, i64)>) -> Self {
         uses.sort_unstable();
         let mut latest_uses: Vec<i64> = uses.iter().map(|&(_, last_use)| last_use).collect();
@@ -25,7 +25,7 @@ impl OpeningOrder {
         Self { starts: uses.into_iter().map(|(start, _)| start).collect(), latest_uses }
     }
 
-    /// Returns true if one that was opened later was used since a session began to rest.
+    /// Returns true if one that was opened later was taken since a session began to rest.
     pub fn later_one_was_used_since(&self, member: &Backend) -> bool {
         let Some((start, since)) = member.backend_start.zip(member.state_change) else { return false };
         let later = self.starts.partition_point(|&other| other <= start);

@@ -24,7 +24,7 @@ const LARGEST: f64 = 9.0;
 const RECORDED: f64 = 1.0;
 /// Weight of an innocent session's verdict, relative to a lost session's: recordings lose one session in four or five,
 /// simulated servers one in eight, and servers far fewer.
-const INNOCENT: f64 = 1.5;
+const INNOCENT: f64 = 2.5;
 
 /// Origin of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,21 +1,62 @@
 //! The end of marked sessions: the component's own action `kill-idle`, by a host that ends no others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use archon_pool::Fault;
 use archon_pool::consent::{Act, Decision, Proposal};
 use archon_pool_contract::fault::kind;
+use archon_pool_contract::host_api::Order;
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::report::Report;
 use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_report::sanitize;
 use archon_pool_top::{Ending, Planned};
+use jiff::Timestamp;
 
 use super::super::params;
 use super::target::{TargetRounds, fault};
 
 /// Name of the option that caps ended sessions.
 const CAP: &str = "maxKillPercentage";
+
+/// Times in a report are cut to milliseconds.
+const ROUNDING_MICROS: i64 = 2_000;
+
+/// Sessions as the operator saw them in the plan, by pid.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown(BTreeMap<i32, Seen>);
+
+/// State of a session in the plan.
+#[derive(Debug, Clone)]
+struct Seen {
+    state: String,
+    /// Time of its last use by the server's clock, microseconds.
+    last_use: i64,
+}
+
+impl Shown {
+    /// The sessions that a plan would end; none if its time cannot be read.
+    fn of(report: &Report) -> Self {
+        let Ok(at) = report.timestamp.parse::<Timestamp>() else { return Self::default() };
+        let last_use = |idle_ms: u64| {
+            let idle = i64::try_from(idle_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
+            at.as_microsecond().saturating_sub(idle)
+        };
+        let targets = report.actions.iter().flat_map(|action| &action.targets);
+        Self(
+            targets
+                .map(|target| (target.pid, Seen { state: target.state.clone(), last_use: last_use(target.idle_time) }))
+                .collect(),
+        )
+    }
+
+    /// Returns true if a session is as it was shown: in the same state, and not used since.
+    fn is_unchanged(&self, order: &Order) -> bool {
+        self.0.get(&order.target.pid).is_some_and(|seen| {
+            seen.state == order.state && order.state_change <= seen.last_use.saturating_add(ROUNDING_MICROS)
+        })
+    }
+}
 
 /// The component leaves the choice of sessions to the operator; the host's cap stays.
 const ALL: u64 = 100;
@@ -24,6 +65,7 @@ impl TargetRounds {
     /// Plans the end of these sessions. Nothing is signalled.
     pub(super) async fn plan(&mut self, sessions: Vec<SessionKey>) -> Result<Planned, Fault> {
         let report = self.kill(sessions, false).await?;
+        self.shown = Shown::of(&report);
         let spared = report.leak_detection.excluded_connections;
         let action = report.actions.into_iter().next();
         let (targets, reason) = action.map_or_else(Default::default, |action| (action.targets, action.reason));
@@ -45,9 +87,9 @@ impl TargetRounds {
         let cap = cap.unwrap_or(Options::default().max_kill_percentage).min(100);
         let (credential, carry) = (self.credential.as_deref(), self.carry.memory());
         let input = params::skill_input(Action::KillIdle, credential, options, carry, apply);
-        let count = sessions.len();
+        let (count, shown) = (sessions.len(), self.shown.clone());
         let only: BTreeSet<SessionKey> = sessions.into_iter().collect();
-        let answer = self.app.ask_about(input, only, cap, move |proposal| confirmed(proposal, count)).await;
+        let answer = self.app.ask_about(input, only, cap, move |proposal| confirmed(proposal, count, &shown)).await;
         self.take_call();
         let answer = answer.map_err(fault)?;
         let text = answer.report_text().map(sanitize::escaped_strings);
@@ -56,10 +98,16 @@ impl TargetRounds {
     }
 }
 
-/// Decides about the host's request: the typed number is the consent to so many sessions, and to nothing else.
-fn confirmed(proposal: &Proposal, count: usize) -> Decision {
+/// Decides about the host's request: the typed number is the consent to so many sessions as they were shown, and to
+/// nothing else.
+fn confirmed(proposal: &Proposal, count: usize, shown: &Shown) -> Decision {
     match &proposal.act {
-        Act::End { orders, .. } if orders.len() <= count => Ok(()),
+        Act::End { orders, .. } if orders.len() <= count => {
+            match orders.iter().find(|order| !shown.is_unchanged(order)) {
+                None => Ok(()),
+                Some(order) => Err(format!("session {} was used since the plan: press K again", order.target.pid)),
+            }
+        }
         Act::End { orders, .. } => Err(format!("{count} were confirmed, and {} are to be ended", orders.len())),
         Act::Send { .. } | Act::Resize { .. } | Act::Reconnect { .. } => {
             Err("only the end of sessions was confirmed".to_owned())
@@ -69,7 +117,7 @@ fn confirmed(proposal: &Proposal, count: usize) -> Decision {
 
 #[cfg(test)]
 mod tests {
-    use archon_pool_contract::host_api::{Order, SizeOrder};
+    use archon_pool_contract::host_api::SizeOrder;
 
     use super::*;
 
@@ -83,13 +131,31 @@ mod tests {
         let order = |pid| Order {
             target: SessionKey { pid, backend_start: 0 },
             state: "idle".into(),
-            state_change: 0,
+            state_change: 5_000_000,
             reason: "idle".into(),
         };
+        let seen = |pid| (pid, Seen { state: "idle".into(), last_use: 5_000_000 });
+        let shown = Shown((0..3).map(seen).collect());
         let end = |count: i32| proposal(Act::End { orders: (0..count).map(order).collect(), at_most: 1 });
-        assert!(confirmed(&end(2), 2).is_ok() && confirmed(&end(1), 2).is_ok());
-        assert!(confirmed(&end(3), 2).is_err());
+        assert!(confirmed(&end(2), 2, &shown).is_ok() && confirmed(&end(1), 2, &shown).is_ok());
+        assert!(confirmed(&end(3), 2, &shown).is_err());
         let resize = Act::Resize { before: 1, order: SizeOrder { pool: None, size: 2, reason: String::new() } };
-        assert!(confirmed(&proposal(resize), 2).is_err());
+        assert!(confirmed(&proposal(resize), 2, &shown).is_err());
+    }
+
+    #[test]
+    fn a_session_that_was_used_since_the_plan_is_not_ended() {
+        let seen = Seen { state: "idle".into(), last_use: 5_000_000 };
+        let shown = Shown([(7, seen)].into());
+        let order = |pid, state: &str, state_change| Order {
+            target: SessionKey { pid, backend_start: 0 },
+            state: state.into(),
+            state_change,
+            reason: String::new(),
+        };
+        assert!(shown.is_unchanged(&order(7, "idle", 5_000_000)));
+        assert!(!shown.is_unchanged(&order(7, "idle in transaction", 5_000_000)));
+        assert!(!shown.is_unchanged(&order(7, "idle", 6_000_000)));
+        assert!(!shown.is_unchanged(&order(8, "idle", 5_000_000)), "it was not shown");
     }
 }

@@ -18,6 +18,7 @@ use super::super::app::App;
 use super::super::carry::Carry;
 use super::super::error::CliError;
 use super::super::params;
+use super::act::Shown;
 use super::recording::Recording;
 
 /// Rounds of one target.
@@ -33,13 +34,15 @@ pub(super) struct TargetRounds {
     /// Consecutive failed rounds.
     failures: u32,
     is_paused: bool,
+    /// Sessions of the latest plan.
+    pub(super) shown: Shown,
 }
 
 impl TargetRounds {
     pub(super) fn new(index: usize, app: App, target: Target, carry: Carry, updates: UnboundedSender<Update>) -> Self {
         let Target { name, credential, rounds } = target;
-        let (recording, failures, is_paused) = (None, 0, false);
-        Self { index, app, name, credential, settings: rounds, carry, updates, recording, failures, is_paused }
+        let (recording, failures, is_paused, shown) = (None, 0, false, Shown::default());
+        Self { index, app, name, credential, settings: rounds, carry, updates, recording, failures, is_paused, shown }
     }
 
     /// Records all rounds to a file.

@@ -22,8 +22,9 @@ const CONNECTIONS: usize = 128;
 /// Time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// Time for the head of a request, also that of the next one of a kept connection: longer than a usual scrape interval.
-const HEAD: Duration = Duration::from_secs(75);
+/// Time for the head of a request, also that of the next one of a kept connection: silent clients do not keep others
+/// waiting for longer.
+const HEAD: Duration = Duration::from_secs(5);
 
 /// Time in which a client must take some of its answer, or the connection is closed: nobody keeps one by not reading.
 const STALLED: Duration = Duration::from_secs(20);

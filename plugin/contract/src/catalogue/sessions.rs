@@ -65,25 +65,26 @@ WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_datab
 /// Owners of temporary objects: schema `pg_temp_N` belongs to the backend with id N, and a temporary replication slot
 /// goes with its session.
 ///
-/// Before PostgreSQL 16 the statistics functions number the live backends in the order of their ids, without gaps. The
-/// number of gaps below a backend is its id minus its number, and does not fall from one backend to the next, so that
-/// the ids of backends that hold locks (`pg_locks.virtualtransaction`, our own among them) bound those of all others.
-/// Every session that could be the owner is named. Objects belong to the role that was set when they were made, or to
-/// the owner of a SECURITY DEFINER function. Rather one session too many left alone than one ended that owns something.
+/// Before PostgreSQL 16 the statistics functions number the live backends in the order of their ids, without gaps, so
+/// that ids of holders of locks (`pg_locks.virtualtransaction`, our own among them) bound those of all others. An
+/// `SIReadLock` is left out: it outlives its session, whose process id may be another's by then.
+///
+/// Every session that could be the owner is named: rather one too many spared than one ended that owns something. Objects
+/// belong to the role that was set when they were made, or to the owner of a SECURITY DEFINER function.
 pub const TEMP_OBJECTS: Entry = Entry {
     id: "temp-objects",
     purpose: "sessions that own temporary objects",
     sql: "\
 WITH /* archon-pool */ b AS (
-  SELECT i.n, i.pid,
-         i.n + coalesce(pg_catalog.max(l.id - i.n) OVER (ORDER BY i.n), 0) AS least,
-         i.n + pg_catalog.min(l.id - i.n) OVER (ORDER BY i.n DESC) AS most
-  FROM (SELECT s.n, pg_catalog.pg_stat_get_backend_pid(s.n) AS pid
-        FROM pg_catalog.pg_stat_get_backend_idset() AS s(n)) i
+  SELECT p.n, p.pid,
+         p.n + coalesce(pg_catalog.max(l.id - p.n) OVER (ORDER BY p.n), 0) AS least,
+         p.n + pg_catalog.min(l.id - p.n) OVER (ORDER BY p.n DESC) AS most
+  FROM (SELECT i.n, pg_catalog.pg_stat_get_backend_pid(i.n) AS pid
+        FROM pg_catalog.pg_stat_get_backend_idset() AS i(n)) p
   LEFT JOIN (SELECT DISTINCT k.pid, pg_catalog.split_part(k.virtualtransaction, '/', 1)::integer AS id
              FROM pg_catalog.pg_locks k
-             WHERE pg_catalog.current_setting('server_version_num')::integer < 160000) l
-    ON l.pid = i.pid AND l.id >= i.n)
+             WHERE pg_catalog.current_setting('server_version_num')::integer < 160000 AND k.mode <> 'SIReadLock') l
+    ON l.pid = p.pid AND l.id >= p.n)
 SELECT DISTINCT a.pid::bigint AS pid
 FROM b
 JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid
@@ -93,7 +94,7 @@ JOIN (SELECT DISTINCT pg_catalog.\"substring\"(s.nspname::text, '^pg_temp_([0-9]
   ON CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000
        THEN b.n = t.id
        ELSE t.id >= b.least AND (b.most IS NULL OR t.id <= b.most) AND a.datname = pg_catalog.current_database()
-         AND (pg_catalog.pg_has_role(a.usesysid, t.relowner, 'MEMBER')
+         AND (b.least = b.most OR pg_catalog.pg_has_role(a.usesysid, t.relowner, 'MEMBER')
               OR (EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.prosecdef AND p.proowner = t.relowner)
                   AND EXISTS (SELECT FROM pg_catalog.pg_proc p
                               WHERE p.prosrc ~* 'temp' AND p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace)))

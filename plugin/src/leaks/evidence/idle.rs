@@ -17,31 +17,31 @@ use super::{rotation, silence, succession};
 pub(crate) const NOT_CLEANED_UP: Rule =
     Rule { id: "not-cleaned-up", weight: 9.0, explanation: "its pool cleans up what comes back: this one did not" };
 pub(crate) const NONE_RETURNS: Rule =
-    Rule { id: "none-returns", weight: 2.9, explanation: "its group opens sessions and never comes back to one" };
+    Rule { id: "none-returns", weight: 3.0, explanation: "its group opens sessions and never comes back to one" };
 pub(crate) const SAME_CODE_PATH: Rule =
     Rule { id: "same-code-path", weight: 2.2, explanation: "they were all left behind by one code path" };
 pub(crate) const OUTLIVED_ITS_GROUP: Rule =
-    Rule { id: "outlived-its-group", weight: 4.9, explanation: "its group closes sessions, but not this one" };
+    Rule { id: "outlived-its-group", weight: 5.1, explanation: "its group closes sessions, but not this one" };
 pub(crate) const PASSED_OVER: Rule = Rule {
     id: "passed-over",
-    weight: 5.5,
+    weight: 5.1,
     explanation: "a pool that still had it would have used it instead of opening another",
 };
 pub(crate) const USED_ONCE: Rule =
-    Rule { id: "used-once", weight: 0.4, explanation: "it was opened for one use and not used since" };
+    Rule { id: "used-once", weight: 0.2, explanation: "it was opened for one use and not used since" };
 pub(crate) const OPENED_ALONE: Rule = Rule {
     id: "opened-alone",
-    weight: 1.0,
+    weight: 1.1,
     explanation: "it was opened when something needed it, not when a pool filled itself",
 };
 pub(crate) const FOLLOWED_BY_ITS_LIKE: Rule =
-    Rule { id: "followed-by-its-like", weight: 1.0, explanation: "whatever opens these leaves them behind" };
+    Rule { id: "followed-by-its-like", weight: 0.3, explanation: "whatever opens these leaves them behind" };
 pub(crate) const BRIEF_USE_REPEATS: Rule =
     Rule { id: "brief-use-repeats", weight: 9.0, explanation: "its group opens sessions for one use and leaves them" };
 pub(crate) const NEVER_USED: Rule =
-    Rule { id: "never-used", weight: -5.6, explanation: "it was set up and not used since, as a reserve is" };
+    Rule { id: "never-used", weight: -4.8, explanation: "it was set up and not used since, as a reserve is" };
 pub(crate) const RESTS_TOO_LONG: Rule =
-    Rule { id: "rests-too-long", weight: 0.1, explanation: "no session of its group rested for so long" };
+    Rule { id: "rests-too-long", weight: 0.3, explanation: "no session of its group rested for so long" };
 /// Reported only: idle time alone is no evidence.
 pub(crate) const IDLE_BEYOND_THRESHOLD: Rule =
     Rule { id: "idle-beyond-threshold", weight: 0.0, explanation: "it has not been used for long" };
@@ -56,7 +56,7 @@ const HABIT: u32 = 3;
 const SELDOM_CLEANED: f64 = 0.3;
 /// One that cleans up this share does so with all that comes back.
 const MOSTLY_CLEANED: f64 = 0.8;
-/// Evidence of this strength's reciprocal for the loss of its whole pool outweighs that a session was never used.
+/// Multiplier of the evidence for the loss of its whole pool, which cancels that a session was never used.
 const LOST_WITH_POOL: f64 = 1.5;
 /// Part of the weight that growth has for a session that rests no longer than others of its group did.
 const LIKE_OTHERS: f64 = 0.6;
@@ -77,14 +77,15 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
         let mut comparisons = comparisons(backend, now, idle, statement, group, options);
         comparisons.extend(brief_use);
         trust.apply(&mut comparisons);
-        let of = |rules: &[&Rule]| -> f64 {
-            comparisons.iter().filter(|piece| rules.contains(&piece.rule)).map(|piece| piece.strength).sum()
+        let of = |rules: &[&Rule]| {
+            let strengths = comparisons.iter().filter(|piece| rules.contains(&piece.rule)).map(|piece| piece.strength);
+            strengths.fold(0.0, f64::max)
         };
         // Of a pool that another one succeeded all sessions stopped together.
         let succeeded = of(&succession::RULES);
         let is_succeeded = succeeded > 0.0;
         // A pool that is lost as a whole is lost with its reserve.
-        reserve *= (1.0 - LOST_WITH_POOL * (succeeded + of(&silence::RULES))).max(0.0);
+        reserve *= (1.0 - LOST_WITH_POOL * succeeded.max(of(&silence::RULES))).max(0.0);
         found.extend(comparisons);
         found.extend(rotation::against(backend, idle, is_succeeded, group));
     }
@@ -132,7 +133,8 @@ fn no_accident(idle_ms: u64, options: &Options) -> f64 {
 /// Degree to which a rest is longer than those that ended, 0.6–1: programs that share a name and an address open
 /// sessions while others of them rest.
 fn unlike_others(idle_ms: u64, group: &Group<'_>) -> f64 {
-    let times = idle_ms as f64 / group.longest_rest_ms.max(SHORTEST_REST_MS) as f64;
+    let longest_ms = group.longest_rest_ms.max(group.history.longest_return_ms).max(SHORTEST_REST_MS);
+    let times = idle_ms as f64 / longest_ms as f64;
     (LIKE_OTHERS + (1.0 - LIKE_OTHERS) * times.log2() / 2.0).clamp(LIKE_OTHERS, 1.0)
 }
 

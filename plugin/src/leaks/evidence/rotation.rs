@@ -22,16 +22,16 @@ pub(crate) const OUT_OF_ROTATION: Rule = Rule {
     explanation: "others that had rested for longer, and for less, were used again: a pool that has it would have used it",
 };
 pub(crate) const USED_NO_MORE: Rule =
-    Rule { id: "used-no-more", weight: 6.9, explanation: "it was used regularly, and its group goes on without it" };
+    Rule { id: "used-no-more", weight: 9.0, explanation: "it was used regularly, and its group goes on without it" };
 pub(crate) const ONE_BY_ONE: Rule = Rule {
     id: "one-by-one",
-    weight: 7.5,
+    weight: 8.6,
     explanation: "its group stopped session by session, and is silent: a pool that has lost all of them",
 };
 pub(crate) const STOPPED_TOGETHER: Rule =
-    Rule { id: "stopped-together", weight: -4.6, explanation: "others stopped with it, as after a burst" };
+    Rule { id: "stopped-together", weight: -4.3, explanation: "others stopped with it, as after a burst" };
 pub(crate) const RESTS_LIKE_OTHERS: Rule =
-    Rule { id: "rests-like-others", weight: -1.4, explanation: "its group was used again after rests as long as this" };
+    Rule { id: "rests-like-others", weight: -1.5, explanation: "its group was used again after rests as long as this" };
 
 /// A rest of less than this many times the longest one that ended is none that is unusual.
 const UNUSUAL: f64 = 1.2;
@@ -44,7 +44,9 @@ const MANY_TOGETHER: f64 = 7.0;
 /// Sessions of people and of workers stop one by one, too, and rest for not much longer than before.
 const BY_CHANCE: f64 = 0.2;
 /// Part of the weight that is left where no session that was opened later was used since.
-const PERHAPS_LAST_IN_ORDER: f64 = 0.4;
+const PERHAPS_LAST_IN_ORDER: f64 = 0.1;
+/// Part that is left where no longer rest ended: demand may have fallen.
+const LESS_DEMAND: f64 = 0.2;
 /// A group that stopped session by session has had so many that worked.
 const SEVERAL_WORKED: usize = 3;
 
@@ -62,7 +64,7 @@ pub(super) fn find(
     // A pool that replaces its sessions adds new ones behind those that rest already.
     if let Some(observed) = group.observed(backend.pid).filter(|_| !is_set_up_only) {
         found.extend(out_of_rotation(backend, observed, idle_ms, together, group));
-        found.extend(used_no_more(observed, idle_ms, together, group));
+        found.extend(used_no_more(backend, observed, idle_ms, together, group));
     }
     found.extend(one_by_one(now, group, options).filter(|piece| piece.strength > 0.0));
     found
@@ -82,8 +84,18 @@ pub(super) fn against(backend: &Backend, idle_ms: u64, is_succeeded: bool, group
 /// Degree to which a rest is longer than the longest one of the group that ended, 0–1: the more of them were seen, the
 /// less often the next one is longer by chance.
 fn unusual(idle_ms: u64, group: &Group<'_>) -> f64 {
-    let times = idle_ms as f64 / group.longest_rest_ms.max(SHORTEST_REST_MS) as f64;
-    ((times - 1.0) * f64::from(group.history.returns).ln_1p() / SURELY_UNUSUAL).clamp(0.0, 1.0)
+    let times = idle_ms as f64 / longest_rest_ms(group).max(SHORTEST_REST_MS) as f64;
+    ((times - UNUSUAL) * f64::from(group.history.returns).ln_1p() / SURELY_UNUSUAL).clamp(0.0, 1.0)
+}
+
+/// Longest rest that ended, of sessions that have left, too, milliseconds.
+fn longest_rest_ms(group: &Group<'_>) -> u64 {
+    group.longest_rest_ms.max(group.history.longest_return_ms)
+}
+
+/// Part of the evidence that is left for a session that may be the last one in the order of its pool.
+fn in_order(backend: &Backend, group: &Group<'_>) -> f64 {
+    if group.opening_order.later_one_was_used_since(backend) { 1.0 } else { PERHAPS_LAST_IN_ORDER }
 }
 
 /// Grows with a number of observations, 0–1.
@@ -104,30 +116,35 @@ fn out_of_rotation(
             "idle for {}; on {} one was used again that had rested for longer, and none rested for more than {}",
             span(idle_ms),
             counted(observed.longer_rested as usize, "look"),
-            span(group.longest_rest_ms)
+            span(longest_rest_ms(group))
         );
-        let in_order = if group.opening_order.later_one_was_used_since(backend) { 1.0 } else { PERHAPS_LAST_IN_ORDER };
         let alone = 1.0 / (1.0 + together as f64 / 2.0);
         // Seen often, it outweighs other doubts.
         let seen = 0.75 * (1.0 + often(observed.longer_rested));
-        let strength = seen * unusual * in_order * alone;
+        let strength = seen * unusual * in_order(backend, group) * alone;
         piece(&OUT_OF_ROTATION, strength, value)
     })
 }
 
-fn used_no_more(observed: &ObservedSession, idle_ms: u64, together: usize, group: &Group<'_>) -> Option<Piece> {
+fn used_no_more(
+    backend: &Backend,
+    observed: &ObservedSession,
+    idle_ms: u64,
+    together: usize,
+    group: &Group<'_>,
+) -> Option<Piece> {
     let unusual = unusual(idle_ms, group);
     (observed.returns > 0 && observed.shorter_rested > 0 && unusual > 0.0).then(|| {
         let value = format!(
-            "idle for {}; it had been used again {} times, after {} at the most, and {} of its group still are",
+            "idle for {}; it had been used again {}, after {} at the most, and {} of its group still are",
             span(idle_ms),
-            observed.returns,
+            counted(observed.returns as usize, "time"),
             span(observed.longest_rest_ms),
             group.in_rotation
         );
         let others = 0.4 + 0.6 * ((group.in_rotation as f64 - 1.0) / 2.0).clamp(0.0, 1.0);
         // Without a longer rest that ended, demand may have fallen: the session returned last goes out first.
-        let passed_over = if observed.longer_rested > 0 { 1.0 } else { 0.6 };
+        let passed_over = if observed.longer_rested > 0 { in_order(backend, group) } else { LESS_DEMAND };
         let alone = 1.0 / (1.0 + together as f64 / 2.0);
         let strength = often(observed.returns) * passed_over * unusual * others * alone;
         piece(&USED_NO_MORE, strength, value)

@@ -16,7 +16,7 @@ use super::piece::{Piece, doublings, piece};
 pub(crate) const SILENT_AMONG_OTHERS: Rule =
     Rule { id: "silent-among-others", weight: 9.0, explanation: "its share of the work goes to others" };
 pub(crate) const FELL_SILENT_TOGETHER: Rule =
-    Rule { id: "fell-silent-together", weight: 6.0, explanation: "they were cut off at once" };
+    Rule { id: "fell-silent-together", weight: 9.0, explanation: "they were cut off at once" };
 pub(crate) const TAKEN_OVER: Rule =
     Rule { id: "taken-over", weight: 9.0, explanation: "another one was started in its place" };
 pub(crate) const CLIENT_FELL_SILENT: Rule =

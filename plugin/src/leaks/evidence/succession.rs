@@ -13,7 +13,7 @@ use super::piece::{Piece, doublings, piece};
 
 pub(crate) const STARTED_AGAIN: Rule = Rule {
     id: "started-again",
-    weight: 5.1,
+    weight: 7.0,
     explanation: "its client came back after a silence and did not take it up again",
 };
 pub(crate) const SUPERSEDED: Rule = Rule {
@@ -23,7 +23,7 @@ pub(crate) const SUPERSEDED: Rule = Rule {
 };
 pub(crate) const FILLED_AGAIN: Rule = Rule {
     id: "filled-again",
-    weight: 0.3,
+    weight: 4.3,
     explanation: "as many were opened at once as had fallen silent: a pool that was started again",
 };
 
