@@ -39,7 +39,7 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
         if let Some(why) = why {
             page.item(2 * INDENT, "could do more than read statistics:", BAD, why);
             for line in sanitize::lines(sql).lines() {
-                page.styled(BAD, &format!("{:1$}{line}", "", 2 * INDENT));
+                page.styled_verbatim(BAD, &format!("{:1$}{line}", "", 2 * INDENT));
             }
             page.blank();
         } else if show {

@@ -6,6 +6,7 @@ mod log;
 mod recording;
 mod replay;
 mod rounds;
+mod shown;
 mod target;
 
 use std::time::Duration;

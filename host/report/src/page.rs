@@ -93,6 +93,11 @@ impl Page {
         }
     }
 
+    /// Adds a line to copy in one style, not wrapped.
+    pub fn styled_verbatim(&mut self, style: Style, text: &str) {
+        let _ = writeln!(self.text, "{style}{text}{style:#}");
+    }
+
     /// Adds lines in one style.
     pub fn styled(&mut self, style: Style, text: &str) {
         for line in wrap(text, self.text_width(0)) {

@@ -1,62 +1,22 @@
 //! The end of marked sessions: the component's own action `kill-idle`, by a host that ends no others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use archon_pool::Fault;
 use archon_pool::consent::{Act, Decision, Proposal};
 use archon_pool_contract::fault::kind;
-use archon_pool_contract::host_api::Order;
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::report::Report;
 use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_report::sanitize;
 use archon_pool_top::{Ending, Planned};
-use jiff::Timestamp;
 
 use super::super::params;
+use super::shown::Shown;
 use super::target::{TargetRounds, fault};
 
 /// Name of the option that caps ended sessions.
 const CAP: &str = "maxKillPercentage";
-
-/// Times in a report are cut to milliseconds.
-const ROUNDING_MICROS: i64 = 2_000;
-
-/// Sessions as the operator saw them in the plan, by pid.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Shown(BTreeMap<i32, Seen>);
-
-/// State of a session in the plan.
-#[derive(Debug, Clone)]
-struct Seen {
-    state: String,
-    /// Time of its last use by the server's clock, microseconds.
-    last_use: i64,
-}
-
-impl Shown {
-    /// The sessions that a plan would end; none if its time cannot be read.
-    fn of(report: &Report) -> Self {
-        let Ok(at) = report.timestamp.parse::<Timestamp>() else { return Self::default() };
-        let last_use = |idle_ms: u64| {
-            let idle = i64::try_from(idle_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
-            at.as_microsecond().saturating_sub(idle)
-        };
-        let targets = report.actions.iter().flat_map(|action| &action.targets);
-        Self(
-            targets
-                .map(|target| (target.pid, Seen { state: target.state.clone(), last_use: last_use(target.idle_time) }))
-                .collect(),
-        )
-    }
-
-    /// Returns true if a session is as it was shown: in the same state, and not used since.
-    fn is_unchanged(&self, order: &Order) -> bool {
-        self.0.get(&order.target.pid).is_some_and(|seen| {
-            seen.state == order.state && order.state_change <= seen.last_use.saturating_add(ROUNDING_MICROS)
-        })
-    }
-}
 
 /// The component leaves the choice of sessions to the operator; the host's cap stays.
 const ALL: u64 = 100;
@@ -117,7 +77,7 @@ fn confirmed(proposal: &Proposal, count: usize, shown: &Shown) -> Decision {
 
 #[cfg(test)]
 mod tests {
-    use archon_pool_contract::host_api::SizeOrder;
+    use archon_pool_contract::host_api::{Order, SizeOrder};
 
     use super::*;
 
@@ -134,28 +94,11 @@ mod tests {
             state_change: 5_000_000,
             reason: "idle".into(),
         };
-        let seen = |pid| (pid, Seen { state: "idle".into(), last_use: 5_000_000 });
-        let shown = Shown((0..3).map(seen).collect());
+        let shown = Shown::idle_since(0..3, 5_000_000);
         let end = |count: i32| proposal(Act::End { orders: (0..count).map(order).collect(), at_most: 1 });
         assert!(confirmed(&end(2), 2, &shown).is_ok() && confirmed(&end(1), 2, &shown).is_ok());
         assert!(confirmed(&end(3), 2, &shown).is_err());
         let resize = Act::Resize { before: 1, order: SizeOrder { pool: None, size: 2, reason: String::new() } };
         assert!(confirmed(&proposal(resize), 2, &shown).is_err());
-    }
-
-    #[test]
-    fn a_session_that_was_used_since_the_plan_is_not_ended() {
-        let seen = Seen { state: "idle".into(), last_use: 5_000_000 };
-        let shown = Shown([(7, seen)].into());
-        let order = |pid, state: &str, state_change| Order {
-            target: SessionKey { pid, backend_start: 0 },
-            state: state.into(),
-            state_change,
-            reason: String::new(),
-        };
-        assert!(shown.is_unchanged(&order(7, "idle", 5_000_000)));
-        assert!(!shown.is_unchanged(&order(7, "idle in transaction", 5_000_000)));
-        assert!(!shown.is_unchanged(&order(7, "idle", 6_000_000)));
-        assert!(!shown.is_unchanged(&order(8, "idle", 5_000_000)), "it was not shown");
     }
 }

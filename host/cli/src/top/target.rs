@@ -18,8 +18,8 @@ use super::super::app::App;
 use super::super::carry::Carry;
 use super::super::error::CliError;
 use super::super::params;
-use super::act::Shown;
 use super::recording::Recording;
+use super::shown::Shown;
 
 /// Rounds of one target.
 pub(super) struct TargetRounds {

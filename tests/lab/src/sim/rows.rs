@@ -1,5 +1,7 @@
 //! Answers the catalogue's statements, with the columns and types of their casts.
 
+use std::ops::RangeInclusive;
+
 use archon_pool_contract::catalogue;
 use archon_pool_contract::rows::RowSet;
 use archon_pool_contract::value::Value;
@@ -279,26 +281,43 @@ fn locks(world: &World) -> Answered {
     answered(catalogue::LOCKS.id, &columns, &held.chain(waiting.filter_map(awaited)).collect::<Vec<_>>())
 }
 
-/// Before version 16 the statement returns every session of the owner's whose number is not above the backend's id.
+/// Before version 16 the statement returns every session of the owner's role that could have the owner's id, by the ids of
+/// sessions that hold locks.
 fn temp_objects(world: &World) -> Answered {
     let mut by_slot: Vec<&Session> = world.sessions.values().collect();
     by_slot.sort_by_key(|session| session.slot);
+    let is_asked = world.sessions.values().any(|session| session.temporary);
+    let ids = if is_asked { possible_ids(&by_slot) } else { Vec::new() };
     let mut pids = Vec::new();
     for owner in world.sessions.values().filter(|session| session.temporary) {
         if world.server.major() >= 16 {
             pids.push(owner.pid);
             continue;
         }
-        let same = |session: &&Session| {
-            session.client.role == owner.client.role && session.client.database == owner.client.database
+        let may_own = |(session, ids): &(&&Session, &RangeInclusive<usize>)| {
+            let same = session.client.role == owner.client.role || ids.start() == ids.end();
+            same && session.client.database == owner.client.database && ids.contains(&owner.slot)
         };
-        let possible = by_slot.iter().take(owner.slot).filter(|session| same(session)).map(|session| session.pid);
-        pids.extend(possible);
+        pids.extend(by_slot.iter().zip(&ids).filter(may_own).map(|(session, _)| session.pid));
     }
     pids.sort_unstable();
     pids.dedup();
     let rows: Vec<_> = pids.into_iter().map(|pid| vec![Value::Int64(pid.into())]).collect();
     answered(catalogue::TEMP_OBJECTS.id, &[("pid", INT64)], &rows)
+}
+
+/// Ids that each session may have, as far as the statement sees: in the order of their ids, which those that hold locks
+/// show.
+fn possible_ids(by_slot: &[&Session]) -> Vec<RangeInclusive<usize>> {
+    let shown = |session: &Session| session.state != State::Idle || session.advisory > 0;
+    let gaps: Vec<Option<usize>> =
+        by_slot.iter().zip(1..).map(|(session, n)| shown(session).then(|| session.slot - n)).collect();
+    let range = |at: usize| {
+        let least = gaps[..=at].iter().flatten().max().map_or(0, |gap| *gap);
+        let most = gaps[at..].iter().flatten().min();
+        at + 1 + least..=most.map_or(usize::MAX, |gap| at + 1 + gap)
+    };
+    (0..by_slot.len()).map(range).collect()
 }
 
 fn counters(world: &World) -> Answered {
