@@ -68,6 +68,16 @@ async fn a_planted_leak_is_named_with_its_evidence() -> Result<()> {
         .await
 }
 
+/// Waits until the data on the screen are so many seconds old.
+async fn aged(tmux: &Tmux, seconds: u64) -> Result<()> {
+    until("older data", async || {
+        let screen = tmux.screen().await?;
+        let before = screen.split(" s old").next().and_then(|text| text.rsplit(' ').next());
+        Ok(screen.contains(" s old") && before.and_then(|age| age.parse().ok()) >= Some(seconds))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn the_server_is_asked_as_by_watch() -> Result<()> {
     let cluster = cluster().await?;
@@ -81,10 +91,12 @@ async fn the_server_is_asked_as_by_watch() -> Result<()> {
         let sql = "SELECT max(state_change)::text FROM pg_stat_activity WHERE application_name = 'archon-pool'";
         anyhow::Ok(cluster.observer().await?.query_one(sql, &[]).await?.get::<_, String>(0))
     };
+    // A round that was running when the screen paused has ended.
+    aged(&tmux, 2).await?;
     let used = last_use().await?;
     // Ages go on, and views change, without a statement.
     tmux.press(&["2", "3", "4", "5", "6", "7", "1", "s", "T", "v"]).await?;
-    tmux.shows("3 s old").await?;
+    aged(&tmux, 3).await?;
     ensure!(last_use().await? == used, "a paused screen asks nothing");
     tmux.press(&["n"]).await?;
     until("a round now", async || Ok(last_use().await? != used)).await
