@@ -15,6 +15,18 @@ export async function launch() {
   return chromium.launch({ executablePath, args: process.getuid() === 0 ? ["--no-sandbox"] : [] });
 }
 
+/** Opens an empty page in a context of its own, whose requests, messages, errors and dialogs are collected. */
+export async function observed(browser, options) {
+  const context = await browser.newContext({ viewport: WIDE, ...options });
+  const page = await context.newPage();
+  const [requests, complaints] = [[], []];
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("console", (message) => complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("dialog", (dialog) => complaints.push(dialog.message()));
+  return { context, page, requests, complaints };
+}
+
 /** Returns the violations of accessibility, with the elements. axe was loaded into the page. */
 export async function violations(page, rules) {
   const options = { resultTypes: ["violations"], ...(rules && { runOnly: { type: "rule", values: rules } }) };

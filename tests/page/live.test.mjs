@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
-import { TELEPHONE, WIDE, launch, violations } from "./browser.mjs";
+import { TELEPHONE, WIDE, launch, observed, violations } from "./browser.mjs";
 import { folder } from "./documents.mjs";
 import { serve } from "./live.mjs";
 
@@ -25,13 +25,7 @@ after(async () => {
 
 /** Opens a page, and fails on requests to others, errors, dialogs and breaches of its policy. */
 async function open(path, options, check) {
-  const context = await browser.newContext({ viewport: WIDE, ...options });
-  const page = await context.newPage();
-  const [requests, complaints] = [[], []];
-  page.on("request", (request) => requests.push(request.url()));
-  page.on("console", (message) => complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("dialog", (dialog) => complaints.push(dialog.message()));
+  const { context, page, requests, complaints } = await observed(browser, options);
   await page.goto(server.address + path);
   await check(page, complaints);
   const foreign = requests.filter((url) => !url.startsWith(`${server.address}/`));

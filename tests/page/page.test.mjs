@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import axe from "axe-core";
-import { TELEPHONE, WIDE, launch, violations } from "./browser.mjs";
+import { TELEPHONE, WIDE, launch, observed, violations } from "./browser.mjs";
 import { HOSTILE, folder, pages } from "./documents.mjs";
 
 let browser;
@@ -20,13 +20,7 @@ after(async () => browser?.close());
 
 /** Opens a page in a context of its own, and fails on requests, errors, dialogs and breaches of its policy. */
 async function open({ name, path }, options, check) {
-  const context = await browser.newContext({ viewport: WIDE, ...options });
-  const page = await context.newPage();
-  const [requests, complaints] = [[], []];
-  page.on("request", (request) => requests.push(request.url()));
-  page.on("console", (message) => complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("dialog", (dialog) => complaints.push(dialog.message()));
+  const { context, page, requests, complaints } = await observed(browser, options);
   await page.goto(pathToFileURL(path).href);
   await check(page, name);
   assert.deepEqual(requests, [pathToFileURL(path).href], `${name}: requests`);

@@ -27,7 +27,7 @@ impl Tmux {
         let tmux = Self { folder: tempfile::tempdir()? };
         let set: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
         let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
-        // What the terminal is like before and after, and the process id of the program.
+        // Settings of the terminal before and after, and the process id of the program.
         let script = format!(
             "cd {folder}; stty -a > before; env -i TERM=\"$TERM\" PATH=\"$PATH\" HOME={folder} {set} \
              sh -c 'echo $$ > pid; exec \"$@\"' sh {words}; echo '{ENDED}' $?; stty -a > after; echo; cat",

@@ -16,7 +16,7 @@ use super::tape::TapeFlags;
 #[cfg(feature = "tui")]
 use super::top::flags::TopFlags;
 
-pub(crate) use self::actions::{Acting, Explaining, Killing, Memory, Reading};
+pub(crate) use self::actions::{Acting, Explaining, Killing, Reading};
 pub(crate) use self::global::{Color, Global, LogFormat};
 pub(crate) use self::plugins::{Adding, Approving, Keeping, Signing};
 pub(crate) use self::rounds::{Serving, Watching};

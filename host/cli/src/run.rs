@@ -14,13 +14,12 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::app::{App, Component};
 use super::approve;
-use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running, SqlMode};
+use super::args::{Acting, Args, Collecting, Command, Global, Killing, Reading, Running, SqlMode};
 use super::carry::Carry;
 use super::completions::completions;
 use super::error::CliError;
 use super::exit::Exit;
 use super::man_pages::man;
-use super::options::OptionFlags;
 use super::params;
 use super::permissions::{policy, world};
 use super::plugins;
@@ -65,26 +64,24 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
 }
 
 async fn read(global: &Global, action: Action, flags: &Reading, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    let Reading { memory, options, tape } = flags;
-    once(global, Request { action, memory, options, tape, mode: ApplyMode::Plan }, terminal).await
+    once(global, Request { action, flags, mode: ApplyMode::Plan }, terminal).await
 }
 
 async fn act(global: &Global, action: Action, flags: &Acting, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    let Acting { apply, memory, options, tape } = flags;
-    tape.check("--apply", *apply)?;
+    let Acting { apply, reading: flags } = flags;
+    flags.tape.check("--apply", *apply)?;
     let mode = if *apply { ApplyMode::Apply } else { ApplyMode::Plan };
-    once(global, Request { action, memory, options, tape, mode }, terminal).await
+    once(global, Request { action, flags, mode }, terminal).await
 }
 
 async fn kill(global: &Global, flags: &Killing, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if !flags.ask {
         return act(global, Action::KillIdle, &flags.acting, terminal).await;
     }
-    let Acting { memory, options, tape, .. } = &flags.acting;
-    tape.check("--ask", true)?;
+    let flags = &flags.acting.reading;
+    flags.tape.check("--ask", true)?;
     ask::possible()?;
-    let request = Request { action: Action::KillIdle, memory, options, tape, mode: ApplyMode::Ask };
-    once(global, request, terminal).await
+    once(global, Request { action: Action::KillIdle, flags, mode: ApplyMode::Ask }, terminal).await
 }
 
 /// Authorisation of changes.
@@ -101,14 +98,12 @@ enum ApplyMode {
 /// Action of one run, with its flags.
 struct Request<'a> {
     action: Action,
-    memory: &'a Memory,
-    options: &'a OptionFlags,
-    tape: &'a TapeFlags,
+    flags: &'a Reading,
     mode: ApplyMode,
 }
 
 async fn once(global: &Global, request: Request<'_>, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    let Request { action, memory, options, tape, mode } = request;
+    let Request { action, flags: Reading { memory, tape, options }, mode } = request;
     let options = options.to_json()?;
     let mut carry = Carry::load(memory.carry.as_deref())?.only_read(tape.replays());
     let acts = mode != ApplyMode::Plan;

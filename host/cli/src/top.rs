@@ -56,7 +56,7 @@ pub(crate) async fn top(
     let log = ScreenLog::default();
     let (rounds, model) = start(global, flags, reading, terminal, &log, updates, requests)?;
     let shown = run(model, commands, news, interrupted()).await;
-    // What happened on the screen stays readable after it is gone.
+    // The log stays readable after the screen is gone.
     log.lines().iter().for_each(|line| terminal.complain(line));
     match shown? {
         // The rounds end without a session left: dropping them closes it.

@@ -35,23 +35,24 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     if flags.apply && action != Action::AutoScale {
         return Err(Fault::invalid(format!("--apply: watch carries out auto-scale and no {action}")).into());
     }
-    flags.tape.check("--apply", flags.apply)?;
-    let options = flags.options.to_json()?;
+    flags.reading.tape.check("--apply", flags.apply)?;
+    let options = flags.reading.options.to_json()?;
     let interval = flags.interval.map_or_else(|| default_interval(action, &options), |s| Duration::from_secs(s.into()));
-    let carry = Carry::load(flags.memory.carry.as_deref())?.only_read(flags.tape.replays());
+    let carry = Carry::load(flags.reading.memory.carry.as_deref())?.only_read(flags.reading.tape.replays());
     let app = {
         let _progress = Progress::start(terminal, "watch");
         let policy = permissions::policy(&options, flags.apply);
-        App::open(global, Component::BuiltIn(permissions::world(action)), policy, &flags.tape, terminal)?.keeping()
+        App::open(global, Component::BuiltIn(permissions::world(action)), policy, &flags.reading.tape, terminal)?
+            .keeping()
     };
     app.print_notes(terminal);
-    if !terminal.wants_json() && !flags.tape.replays() {
+    if !terminal.wants_json() && !flags.reading.tape.replays() {
         terminal.remark(&format!("{action} every {} s, times in UTC; Ctrl-C ends", interval.as_secs()));
     }
 
     let credential = global.credential.as_deref();
     // A replay need not wait.
-    let pace = if flags.tape.replays() { Duration::from_millis(1) } else { interval };
+    let pace = if flags.reading.tape.replays() { Duration::from_millis(1) } else { interval };
     let mut watch =
         Watch { action, apply: flags.apply, credential, options, carry, interval, last: Exit::Healthy, failures: 0 };
     let mut ticks = tokio::time::interval(pace);
@@ -73,7 +74,7 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
         app.print_recording_fault(terminal);
         watch.round(answer, terminal)?;
         rounds += 1;
-        if watch.failures > 0 && !flags.tape.replays() {
+        if watch.failures > 0 && !flags.reading.tape.replays() {
             ticks.reset_after(watch.pause());
         }
     }

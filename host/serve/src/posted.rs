@@ -7,7 +7,7 @@ use archon_pool_report::html::live::Content;
 use crate::pages::Pages;
 use crate::status::TargetStatus;
 
-/// Status of a target, and its page once somebody has asked for it. The next round replaces both.
+/// Status of a target, and its page from the first request on. The next round replaces both.
 #[derive(Debug)]
 pub(crate) struct Posted {
     pub(crate) status: Arc<TargetStatus>,

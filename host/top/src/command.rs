@@ -77,7 +77,7 @@ pub enum Update {
         /// The outcomes, or the reason for which nothing was done.
         ending: Result<Ending, Fault>,
     },
-    /// Where rounds are recorded; none when they are not.
+    /// File that rounds are recorded to; none when they are not.
     Recording(Option<PathBuf>),
     /// A line about something that the operator should read, such as an entry of the log of changes.
     Remark(String),

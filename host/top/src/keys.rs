@@ -15,7 +15,7 @@ const LONGEST_FILTER: usize = 200;
 /// Intervals of `+` and `-`, seconds.
 const PACES: [u64; 10] = [1, 2, 3, 5, 10, 15, 30, 60, 120, 300];
 
-/// What a key asks for, beyond a change of the model.
+/// Effect of a key beyond a change of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// For the rounds.
@@ -214,7 +214,7 @@ impl Model {
         match (code, &plan.step) {
             (KeyCode::Down, _) => plan.scroll += 1,
             (KeyCode::Up, _) => plan.scroll = plan.scroll.saturating_sub(1),
-            // What was confirmed is not stopped by closing the dialogue, so it stays until the outcomes are there.
+            // Closing the dialogue would not stop a confirmed end, so it stays until the outcomes are there.
             (_, Step::Ending { .. }) => {}
             (KeyCode::Esc | KeyCode::Char('q'), _) | (KeyCode::Enter, Step::Done(_) | Step::Failed(_)) => {
                 self.overlay = Overlay::None;

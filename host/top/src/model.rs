@@ -82,7 +82,7 @@ pub(crate) enum View {
     Fleet,
 }
 
-/// What is drawn over a view.
+/// Window drawn over a view.
 #[derive(Debug, Clone)]
 pub(crate) enum Overlay {
     None,

@@ -360,6 +360,16 @@ impl<'a> Group<'a> {
         (together.ln() / SURELY_A_POOL.ln()).clamp(HARDLY_A_POOL, 1.0)
     }
 
+    /// Longest rest that ended, also of sessions that have left, milliseconds.
+    pub fn longest_rest_seen_ms(&self) -> u64 {
+        self.longest_rest_ms.max(self.history.longest_return_ms)
+    }
+
+    /// Ratio of a rest to the longest one that ended.
+    pub fn times_longest_rest(&self, idle_ms: u64) -> f64 {
+        idle_ms as f64 / self.longest_rest_seen_ms().max(use_time::SHORTEST_REST_MS) as f64
+    }
+
     fn was_passed_over(&self, member: &Backend) -> bool {
         self.observed(member.pid).is_some_and(|observed| observed.passed > 0) || self.occasions_before(member) > 1
     }

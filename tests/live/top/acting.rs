@@ -18,6 +18,19 @@ async fn mark(tmux: &Tmux, pid: i32) -> Result<()> {
     until("the filter is removed", async || Ok(!tmux.screen().await?.contains("/pid:"))).await
 }
 
+/// Presses `K` until the plan, with this heading, would end one session: it has to be beyond the threshold.
+async fn plan_ends_one(tmux: &Tmux, heading: &str) -> Result<()> {
+    until("the plan ends one", async || {
+        tmux.press(&["K"]).await?;
+        let plans = tmux.shows(heading).await?.contains("1 to end");
+        if !plans {
+            tmux.press(&["Escape"]).await?;
+        }
+        Ok(plans)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn marked_sessions_are_ended_after_their_number_is_typed_and_no_others() -> Result<()> {
     let cluster = cluster().await?;
@@ -35,16 +48,7 @@ async fn marked_sessions_are_ended_after_their_number_is_typed_and_no_others() -
     mark(&tmux, leak.pid()).await?;
     tmux.shows("1 marked").await?;
     // The plan is the component's, so the session must be beyond the threshold.
-    until("the plan ends it", async || {
-        tmux.press(&["K"]).await?;
-        let screen = tmux.shows("Plan for 1 marked").await?;
-        let plans = screen.contains("1 to end");
-        if !plans {
-            tmux.press(&["Escape"]).await?;
-        }
-        Ok(plans)
-    })
-    .await?;
+    plan_ends_one(&tmux, "Plan for 1 marked").await?;
     let pid = leak.pid().to_string();
     let screen = tmux.shows("Type 1 and Enter").await?;
     ensure!(
@@ -65,16 +69,7 @@ async fn marked_sessions_are_ended_after_their_number_is_typed_and_no_others() -
     tmux.press(&["Escape"]).await?;
 
     mark(&tmux, leak.pid()).await?;
-    until("the plan ends it", async || {
-        tmux.press(&["K"]).await?;
-        let screen = tmux.shows("Plan for 1 marked").await?;
-        let plans = screen.contains("1 to end");
-        if !plans {
-            tmux.press(&["Escape"]).await?;
-        }
-        Ok(plans)
-    })
-    .await?;
+    plan_ends_one(&tmux, "Plan for 1 marked").await?;
     tmux.press(&["1", "Enter"]).await?;
     let screen = tmux.shows("1 of 1 ended").await?;
     ensure!(screen.contains(&pid), "{screen}");
@@ -123,16 +118,7 @@ async fn the_cap_of_the_host_holds_for_marked_sessions() -> Result<()> {
     }
     tmux.shows("2 marked").await?;
     // A quarter of four is one.
-    until("the plan ends one", async || {
-        tmux.press(&["K"]).await?;
-        let screen = tmux.shows("Plan for 2 marked").await?;
-        let plans = screen.contains("1 to end");
-        if !plans {
-            tmux.press(&["Escape"]).await?;
-        }
-        Ok(plans)
-    })
-    .await?;
+    plan_ends_one(&tmux, "Plan for 2 marked").await?;
     let screen = tmux.screen().await?;
     ensure!(screen.contains("the cap of 1 ended sessions is reached"), "{screen}");
     tmux.press(&["Escape"]).await?;

@@ -7,7 +7,7 @@ use clap::Args as Group;
 use crate::options::OptionFlags;
 use crate::tape::TapeFlags;
 
-/// What is remembered from one run to the next.
+/// State kept from one run to the next.
 #[derive(Debug, Group)]
 pub(crate) struct Memory {
     /// Keep state between runs in FILE
@@ -53,11 +53,7 @@ pub(crate) struct Acting {
     #[arg(long)]
     pub(crate) apply: bool,
     #[command(flatten)]
-    pub(crate) memory: Memory,
-    #[command(flatten)]
-    pub(crate) tape: TapeFlags,
-    #[command(flatten)]
-    pub(crate) options: OptionFlags,
+    pub(crate) reading: Reading,
 }
 
 /// Flags of `kill-idle`.

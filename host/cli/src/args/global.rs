@@ -81,7 +81,7 @@ pub(crate) struct Global {
     pub(crate) quiet: bool,
 }
 
-/// How to log.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// Nothing but changes
@@ -92,7 +92,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// When to colour.
+/// Use of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use archon_pool_contract::params::Action;
 use clap::Args as Group;
 
-use super::actions::Memory;
+use super::actions::Reading;
 use crate::options::OptionFlags;
-use crate::tape::TapeFlags;
 
 /// Flags of `watch`.
 #[derive(Debug, Group)]
@@ -31,11 +30,7 @@ pub(crate) struct Watching {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     #[command(flatten)]
-    pub(crate) memory: Memory,
-    #[command(flatten)]
-    pub(crate) tape: TapeFlags,
-    #[command(flatten)]
-    pub(crate) options: OptionFlags,
+    pub(crate) reading: Reading,
 }
 
 /// Flags of `serve`.

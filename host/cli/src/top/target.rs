@@ -162,7 +162,7 @@ impl TargetRounds {
     }
 
     fn send(&self, update: Update) {
-        // Without a screen there is nobody to read it, and the rounds end.
+        // Without a screen the rounds end, and the update is of no use.
         let _ = self.updates.send(update);
     }
 }

@@ -27,7 +27,7 @@
     document.title = fresh.dataset.title;
     named(fresh, ".scroll").forEach((it, name) => (it.scrollLeft = lefts.get(name) ?? 0));
     if (focused) named(fresh, "summary, a, [tabindex]").get(focused)?.focus({ preventScroll: true });
-    // What was read stays where it was, also when something above it grew: an opened session, or else the first title.
+    // The text being read keeps its place when something above it grows: an opened session, or else the first title.
     const again = y > 0 && anchor && named(fresh, "section, details").get(anchor[0]);
     scrollTo(x, again ? scrollY + place(again).top - top : y);
   };

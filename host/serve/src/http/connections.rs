@@ -26,7 +26,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// waiting for longer.
 const HEAD: Duration = Duration::from_secs(5);
 
-/// Time in which a client must take some of its answer, or the connection is closed: nobody keeps one by not reading.
+/// Time in which a client must take some of its answer, or the connection is closed: a client that does not read keeps none.
 const STALLED: Duration = Duration::from_secs(20);
 
 /// Bytes of an answer that the system holds for a connection.

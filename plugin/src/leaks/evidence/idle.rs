@@ -71,7 +71,7 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
     let brief_use = brief_use_repeats(backend, group);
     // Not of a pool that is made anew and forgotten again and again.
     let may_be_reserve = group.worked && is_set_up_only(backend, statement) && brief_use.is_none();
-    let mut reserve = f64::from(u8::from(may_be_reserve));
+    let mut reserve = if may_be_reserve { 1.0 } else { 0.0 };
     let trust = Trust::of(backend, now, group, options);
     if trust.share > 0.0 {
         let mut comparisons = comparisons(backend, now, idle, statement, group, options);
@@ -133,9 +133,7 @@ fn no_accident(idle_ms: u64, options: &Options) -> f64 {
 /// Degree to which a rest is longer than those that ended, 0.6–1: programs that share a name and an address open
 /// sessions while others of them rest.
 fn unlike_others(idle_ms: u64, group: &Group<'_>) -> f64 {
-    let longest_ms = group.longest_rest_ms.max(group.history.longest_return_ms).max(SHORTEST_REST_MS);
-    let times = idle_ms as f64 / longest_ms as f64;
-    (LIKE_OTHERS + (1.0 - LIKE_OTHERS) * times.log2() / 2.0).clamp(LIKE_OTHERS, 1.0)
+    (LIKE_OTHERS + (1.0 - LIKE_OTHERS) * group.times_longest_rest(idle_ms).log2() / 2.0).clamp(LIKE_OTHERS, 1.0)
 }
 
 fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {

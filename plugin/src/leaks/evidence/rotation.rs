@@ -60,11 +60,11 @@ pub(super) fn find(
     options: &Options,
 ) -> Vec<Piece> {
     let mut found = Vec::new();
-    let together = group.stops.with(backend);
     // A pool that replaces its sessions adds new ones behind those that rest already.
     if let Some(observed) = group.observed(backend.pid).filter(|_| !is_set_up_only) {
-        found.extend(out_of_rotation(backend, observed, idle_ms, together, group));
-        found.extend(used_no_more(backend, observed, idle_ms, together, group));
+        let rest = Rest::of(backend, idle_ms, group);
+        found.extend(out_of_rotation(observed, &rest, group));
+        found.extend(used_no_more(observed, &rest, group));
     }
     found.extend(one_by_one(now, group, options).filter(|piece| piece.strength > 0.0));
     found
@@ -81,21 +81,29 @@ pub(super) fn against(backend: &Backend, idle_ms: u64, is_succeeded: bool, group
     found
 }
 
-/// Degree to which a rest is longer than the longest one of the group that ended, 0–1: the more of them were seen, the
-/// less often the next one is longer by chance.
-fn unusual(idle_ms: u64, group: &Group<'_>) -> f64 {
-    let times = idle_ms as f64 / longest_rest_ms(group).max(SHORTEST_REST_MS) as f64;
-    ((times - UNUSUAL) * f64::from(group.history.returns).ln_1p() / SURELY_UNUSUAL).clamp(0.0, 1.0)
+/// Rest of a session that is beyond the threshold, compared with those of its group.
+struct Rest {
+    idle_ms: u64,
+    /// Degree to which it is longer than the longest one that ended, 0–1: the more of them were seen, the less often the
+    /// next one is longer by chance.
+    unusual: f64,
+    /// Part of the evidence that is left, as it may be the last session in the order of its pool.
+    in_order: f64,
+    /// Part that is left, as others stopped with it.
+    alone: f64,
 }
 
-/// Longest rest that ended, of sessions that have left, too, milliseconds.
-fn longest_rest_ms(group: &Group<'_>) -> u64 {
-    group.longest_rest_ms.max(group.history.longest_return_ms)
-}
-
-/// Part of the evidence that is left for a session that may be the last one in the order of its pool.
-fn in_order(backend: &Backend, group: &Group<'_>) -> f64 {
-    if group.opening_order.later_one_was_used_since(backend) { 1.0 } else { PERHAPS_LAST_IN_ORDER }
+impl Rest {
+    fn of(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Self {
+        let longer = group.times_longest_rest(idle_ms) - UNUSUAL;
+        let in_order = group.opening_order.later_one_was_used_since(backend);
+        Self {
+            idle_ms,
+            unusual: (longer * f64::from(group.history.returns).ln_1p() / SURELY_UNUSUAL).clamp(0.0, 1.0),
+            in_order: if in_order { 1.0 } else { PERHAPS_LAST_IN_ORDER },
+            alone: 1.0 / (1.0 + group.stops.with(backend) as f64 / 2.0),
+        }
+    }
 }
 
 /// Grows with a number of observations, 0–1.
@@ -103,50 +111,34 @@ fn often(number: u32) -> f64 {
     (f64::from(number) / OFTEN).min(1.0)
 }
 
-fn out_of_rotation(
-    backend: &Backend,
-    observed: &ObservedSession,
-    idle_ms: u64,
-    together: usize,
-    group: &Group<'_>,
-) -> Option<Piece> {
-    let unusual = unusual(idle_ms, group);
-    (observed.is_out_of_rotation() && unusual > 0.0).then(|| {
+fn out_of_rotation(observed: &ObservedSession, rest: &Rest, group: &Group<'_>) -> Option<Piece> {
+    (observed.is_out_of_rotation() && rest.unusual > 0.0).then(|| {
         let value = format!(
             "idle for {}; on {} one was used again that had rested for longer, and none rested for more than {}",
-            span(idle_ms),
+            span(rest.idle_ms),
             counted(observed.longer_rested as usize, "look"),
-            span(longest_rest_ms(group))
+            span(group.longest_rest_seen_ms())
         );
-        let alone = 1.0 / (1.0 + together as f64 / 2.0);
         // Seen often, it outweighs other doubts.
         let seen = 0.75 * (1.0 + often(observed.longer_rested));
-        let strength = seen * unusual * in_order(backend, group) * alone;
+        let strength = seen * rest.unusual * rest.in_order * rest.alone;
         piece(&OUT_OF_ROTATION, strength, value)
     })
 }
 
-fn used_no_more(
-    backend: &Backend,
-    observed: &ObservedSession,
-    idle_ms: u64,
-    together: usize,
-    group: &Group<'_>,
-) -> Option<Piece> {
-    let unusual = unusual(idle_ms, group);
-    (observed.returns > 0 && observed.shorter_rested > 0 && unusual > 0.0).then(|| {
+fn used_no_more(observed: &ObservedSession, rest: &Rest, group: &Group<'_>) -> Option<Piece> {
+    (observed.returns > 0 && observed.shorter_rested > 0 && rest.unusual > 0.0).then(|| {
         let value = format!(
             "idle for {}; it had been used again {}, after {} at the most, and {} of its group still are",
-            span(idle_ms),
+            span(rest.idle_ms),
             counted(observed.returns as usize, "time"),
             span(observed.longest_rest_ms),
             group.in_rotation
         );
         let others = 0.4 + 0.6 * ((group.in_rotation as f64 - 1.0) / 2.0).clamp(0.0, 1.0);
         // Without a longer rest that ended, demand may have fallen: the session returned last goes out first.
-        let passed_over = if observed.longer_rested > 0 { in_order(backend, group) } else { LESS_DEMAND };
-        let alone = 1.0 / (1.0 + together as f64 / 2.0);
-        let strength = often(observed.returns) * passed_over * unusual * others * alone;
+        let passed_over = if observed.longer_rested > 0 { rest.in_order } else { LESS_DEMAND };
+        let strength = often(observed.returns) * passed_over * rest.unusual * others * rest.alone;
         piece(&USED_NO_MORE, strength, value)
     })
 }
