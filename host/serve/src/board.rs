@@ -39,9 +39,22 @@ pub(crate) enum View {
 #[derive(Debug)]
 struct State {
     process: Process,
-    targets: BTreeMap<Arc<str>, Arc<Posted>>,
+    targets: BTreeMap<Arc<str>, Entry>,
+    /// Writers so far.
+    writers: u64,
     stopping: bool,
 }
+
+#[derive(Debug)]
+struct Entry {
+    posted: Arc<Posted>,
+    writer: Writer,
+}
+
+/// Right to set the status of a target, until the target is removed or another writer is admitted: the last round of a
+/// removed target may end after its removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Writer(u64);
 
 /// Reason for which this program is not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +68,7 @@ pub(crate) enum NotReady {
 impl Board {
     /// Creates a board without targets.
     pub(crate) fn new(process: Process) -> Self {
-        let state = State { process, targets: BTreeMap::new(), stopping: false };
+        let state = State { process, targets: BTreeMap::new(), writers: 0, stopping: false };
         let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
         Self {
             state: Mutex::new(state),
@@ -68,12 +81,12 @@ impl Board {
 
     /// Returns the status of all targets, by name.
     pub(crate) fn targets(&self) -> Vec<Arc<TargetStatus>> {
-        lock(&self.state).targets.values().map(|posted| Arc::clone(&posted.status)).collect()
+        lock(&self.state).targets.values().map(|entry| Arc::clone(&entry.posted.status)).collect()
     }
 
     /// Returns the status of a target.
     pub(crate) fn target(&self, name: &str) -> Option<Arc<TargetStatus>> {
-        lock(&self.state).targets.get(name).map(|posted| Arc::clone(&posted.status))
+        lock(&self.state).targets.get(name).map(|entry| Arc::clone(&entry.posted.status))
     }
 
     /// Returns a receiver of the number of changes.
@@ -92,7 +105,7 @@ impl Board {
         match view {
             View::Fleet => Some(self.fleet(pages)),
             View::Target(name) => {
-                let posted = lock(&self.state).targets.get(name.as_str()).cloned();
+                let posted = lock(&self.state).targets.get(name.as_str()).map(|entry| Arc::clone(&entry.posted));
                 posted.map(|posted| posted.page(pages))
             }
         }
@@ -117,11 +130,25 @@ impl Board {
         page
     }
 
-    /// Sets the status of a target.
-    pub(crate) fn set(&self, status: TargetStatus) {
+    /// Sets the first status of a target, of which the returned writer sets the next ones, in place of any before.
+    pub(crate) fn admit(&self, status: TargetStatus) -> Writer {
         let id = self.id(self.version() + 1);
         self.change(|state| {
-            state.targets.insert(Arc::clone(&status.name), Arc::new(Posted::new(status, id)));
+            state.writers += 1;
+            let writer = Writer(state.writers);
+            let name = Arc::clone(&status.name);
+            state.targets.insert(name, Entry { posted: Arc::new(Posted::new(status, id)), writer });
+            writer
+        })
+    }
+
+    /// Sets the status of a target. That of a removed target, or of a replaced writer, is of no interest any more.
+    pub(crate) fn set(&self, writer: Writer, status: TargetStatus) {
+        let id = self.id(self.version() + 1);
+        self.change(|state| {
+            if let Some(entry) = state.targets.get_mut(&status.name).filter(|entry| entry.writer == writer) {
+                entry.posted = Arc::new(Posted::new(status, id));
+            }
         });
     }
 
@@ -155,7 +182,7 @@ impl Board {
         if state.stopping {
             return Err(NotReady::Stopping);
         }
-        let without_round = state.targets.values().filter(|posted| posted.status.up.is_none()).count();
+        let without_round = state.targets.values().filter(|entry| entry.posted.status.up.is_none()).count();
         let targets = state.targets.len();
         if without_round == 0 { Ok(()) } else { Err(NotReady::Waiting { without_round, targets }) }
     }
@@ -184,12 +211,13 @@ impl Board {
 
     fn read(&self) -> (Process, Vec<Arc<TargetStatus>>) {
         let state = lock(&self.state);
-        (state.process.clone(), state.targets.values().map(|posted| Arc::clone(&posted.status)).collect())
+        (state.process.clone(), state.targets.values().map(|entry| Arc::clone(&entry.posted.status)).collect())
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut lock(&self.state));
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut lock(&self.state));
         self.changes.send_modify(|changes| *changes += 1);
+        changed
     }
 
     fn version(&self) -> u64 {
@@ -204,4 +232,42 @@ impl Board {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that holds a lock can panic halfway through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use archon_pool_core::components::World;
+    use archon_pool_core::digest::Digest;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn board() -> Board {
+        let digest = Digest::of(b"");
+        Board::new(Process { digest, world: World::Observer, reload_successful: true, orders: None })
+    }
+
+    fn up(up: bool) -> TargetStatus {
+        TargetStatus { up: Some(up), ..TargetStatus::new("shop", Instant::now()) }
+    }
+
+    #[test]
+    fn a_round_that_ends_after_the_removal_of_its_target_adds_nothing() {
+        let board = board();
+        let writer = board.admit(up(true));
+        board.remove("shop");
+        board.set(writer, up(true));
+        assert!(board.target("shop").is_none());
+    }
+
+    #[test]
+    fn a_round_that_ends_after_the_replacement_of_its_target_changes_nothing() {
+        let board = board();
+        let before = board.admit(up(false));
+        let after = board.admit(up(true));
+        board.set(before, up(false));
+        assert_eq!(board.target("shop").unwrap().up, Some(true));
+        board.set(after, up(false));
+        assert_eq!(board.target("shop").unwrap().up, Some(false));
+    }
 }

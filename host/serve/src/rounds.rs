@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::backoff::pause;
-use crate::board::Board;
+use crate::board::{Board, Writer};
 use crate::progress;
 use crate::remarks::Remarks;
 use crate::round::round;
@@ -37,20 +37,37 @@ pub(crate) struct Shared {
     pub(crate) applications: usize,
 }
 
-/// Makes rounds until `stop` is true, or its sender is dropped, which ends a running round as well. The kept session is closed at the end.
-pub(crate) async fn rounds(shared: Shared, target: Target, first_after: Duration, mut stop: watch::Receiver<bool>) {
+/// Admits the target to the board at once, and returns its rounds: until `stop` is true, or its sender is dropped, which
+/// ends a running round as well. The kept session is closed at the end.
+pub(crate) fn rounds(
+    shared: Shared,
+    target: Target,
+    first_after: Duration,
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send {
+    let due = Instant::now() + first_after;
+    let expected_by = expected_by(&shared.host, due);
+    // A target whose settings changed keeps its counters.
+    let status = match shared.board.target(&target.name) {
+        Some(before) => TargetStatus { expected_by, ..(*before).clone() },
+        None => TargetStatus::new(&target.name, expected_by),
+    };
+    let writer = shared.board.admit(status.clone());
+    admitted(shared, target, status, writer, due, stop)
+}
+
+async fn admitted(
+    shared: Shared,
+    target: Target,
+    mut status: TargetStatus,
+    writer: Writer,
+    mut due: Instant,
+    mut stop: watch::Receiver<bool>,
+) {
     let Shared { host, plugin, board, remarks, applications } = shared;
     let host = host.keep_session();
     let mut carry: Option<Value> = None;
     let mut last_probe: Option<Instant> = None;
-    let mut due = Instant::now() + first_after;
-    let expected_by = |due: Instant| due + host.limits().deadline + SLACK;
-    // A target whose settings changed keeps its counters.
-    let mut status = match board.target(&target.name) {
-        Some(before) => TargetStatus { expected_by: expected_by(due), ..(*before).clone() },
-        None => TargetStatus::new(&target.name, expected_by(due)),
-    };
-    board.set(status.clone());
     loop {
         tokio::select! {
             () = tokio::time::sleep_until(due) => {}
@@ -80,9 +97,14 @@ pub(crate) async fn rounds(shared: Shared, target: Target, first_after: Duration
         status = progress::after(&status, ended, applications);
         // After a slow round the next one is delayed: catching up would only add load.
         due = (started + pause(target.rounds.interval, status.failures)).max(Instant::now());
-        status.expected_by = expected_by(due);
-        board.set(status.clone());
+        status.expected_by = expected_by(&host, due);
+        board.set(writer, status.clone());
     }
+}
+
+/// Returns the time by which a round that is due then has ended.
+fn expected_by(host: &Host, due: Instant) -> Instant {
+    due + host.limits().deadline + SLACK
 }
 
 /// Manner in which rounds end.
