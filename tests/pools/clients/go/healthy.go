@@ -25,6 +25,10 @@ func (c *client) startHealthy() error {
 			}
 		}()
 		c.workers(1)
+	case "ebb":
+		c.startEbb()
+	case "uneven":
+		c.startUneven()
 	case "standby":
 		c.serve()
 	case "rare":

@@ -78,6 +78,15 @@ func (c *client) take() (session, error) {
 
 // serve handles one request, as it should be done.
 func (c *client) serve() {
+	c.serveAnd(func() {
+		if c.setup.draw(3) == 0 {
+			sleep(float64(c.setup.draw(150)) / 1000)
+		}
+	})
+}
+
+// serveAnd handles one request, which does something else before it returns its session.
+func (c *client) serveAnd(computes func()) {
 	s, err := c.take()
 	if err != nil {
 		return
@@ -86,9 +95,7 @@ func (c *client) serve() {
 	if err := c.work.request(s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	if c.setup.draw(3) == 0 {
-		sleep(float64(c.setup.draw(150)) / 1000)
-	}
+	computes()
 }
 
 func (c *client) workers(count int) {

@@ -14,6 +14,9 @@
 import { emit, lost, sleep } from "./protocol.mjs";
 import { dice, Work } from "./statements.mjs";
 
+/** Mean pauses of the workers of `uneven`, in turn. */
+const UNEVEN_S = [1, 5, 15, 30];
+
 /** A checkout has timed out. */
 export class Exhausted extends Error {}
 
@@ -127,6 +130,25 @@ export class Application {
     };
     this.task(repeat());
     this.workers(1);
+  }
+
+  holdS = () => (this.setup.options.hold_ms ?? 300) / 1000;
+
+  /** Workers end one by one until a fast and a slow one are left; the sessions stay in the pool. */
+  ebb() {
+    const { workers, pace_ms, first_loss_s, loss_every_s, options } = this.setup;
+    const [slow, paceS, slowS] = [options.slow ?? 1, pace_ms / 1000, (options.slow_ms ?? 14000) / 1000];
+    for (const staysS of [paceS, slowS]) this.task(this.worker(staysS, Infinity, this.holdS()));
+    const leaving = [...Array(workers - slow - 1).fill(paceS), ...Array(slow - 1).fill(slowS)];
+    for (const [number, leavesS] of leaving.entries()) {
+      this.task(this.worker(leavesS, first_loss_s + number * loss_every_s, this.holdS()));
+    }
+  }
+
+  uneven() {
+    for (let n = 0; n < this.setup.workers; n++) {
+      this.task(this.worker(UNEVEN_S[n % UNEVEN_S.length], Infinity, this.holdS()));
+    }
   }
 
   async standby() {

@@ -11,6 +11,10 @@ from protocol import emit, lost
 from statements import Path, Work
 
 
+# Mean pauses of the workers of `uneven`, in turn.
+UNEVEN_S = (1, 5, 15, 30)
+
+
 class Exhausted(Exception):
     """A checkout has timed out."""
 
@@ -169,6 +173,24 @@ class Application:
 
         self.thread(repeat)
         self.workers(1)
+
+    def hold_s(self) -> float:
+        return self.setup.options.get("hold_ms", 300) / 1000
+
+    def ebb(self) -> None:
+        """Workers end one by one until a fast and a slow one are left; the sessions stay in the pool."""
+        setup = self.setup
+        slow = setup.options.get("slow", 1)
+        pace_s, slow_s = setup.pace_ms / 1000, setup.options.get("slow_ms", 14_000) / 1000
+        for stays_s in (pace_s, slow_s):
+            self.thread(self.worker, stays_s, None, self.hold_s())
+        for number, leaves_s in enumerate([pace_s] * (setup.workers - slow - 1) + [slow_s] * (slow - 1)):
+            until_s = setup.first_loss_s + number * setup.loss_every_s
+            self.thread(self.worker, leaves_s, until_s, self.hold_s())
+
+    def uneven(self) -> None:
+        for number in range(self.setup.workers):
+            self.thread(self.worker, UNEVEN_S[number % len(UNEVEN_S)], None, self.hold_s())
 
     def standby(self) -> None:
         pool = self.pool

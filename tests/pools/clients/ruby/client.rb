@@ -51,11 +51,13 @@ class Client
     end
   end
 
-  # Handles one request, as it should be done.
+  # Handles one request, as it should be done; a block does something else before the session is returned.
   def serve
     @pool.with do |session|
       @work.request(session)
-      sleep(@setup.draw(150) / 1000.0) if @setup.draw(3).zero?
+      if block_given? then yield
+      elsif @setup.draw(3).zero? then sleep(@setup.draw(150) / 1000.0)
+      end
     end
   rescue StandardError => e
     warn e.message

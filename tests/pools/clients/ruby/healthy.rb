@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'zlib'
+require_relative 'paces'
 
 # Behaviours that lose nothing.
 class Healthy
@@ -16,6 +17,8 @@ class Healthy
     when 'bursts'
       spawn { burst_repeatedly }
       @client.workers(1)
+    when 'ebb' then Paces.new(@client).ebb
+    when 'uneven' then Paces.new(@client).uneven
     when 'standby' then @client.burst(0.1, @setup.min || 1)
     when 'rare' then @setup.workers.times { spawn { work_rarely } }
     when 'cron' then spawn { run_jobs }

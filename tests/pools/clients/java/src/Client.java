@@ -74,11 +74,18 @@ public final class Client {
 
     /** Serves one request, as it should be done. */
     void serve() {
-        try (Connection connection = take()) {
-            work.request(connection);
+        serve(() -> {
             if (setup.draw(3) == 0) {
                 Thread.sleep(setup.draw(150));
             }
+        });
+    }
+
+    /** Serves one request, which does something else before it returns its session. */
+    void serve(Task computes) {
+        try (Connection connection = take()) {
+            work.request(connection);
+            computes.run();
         } catch (Exception error) {
             System.err.println(error);
         }

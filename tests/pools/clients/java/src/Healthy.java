@@ -37,6 +37,12 @@ final class Healthy {
                 });
                 client.workers(1);
                 break;
+            case "ebb":
+                new Paces(client).ebb();
+                break;
+            case "uneven":
+                new Paces(client).uneven();
+                break;
             case "standby":
                 client.serve();
                 break;

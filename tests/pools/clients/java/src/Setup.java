@@ -55,6 +55,10 @@ final class Setup {
         return options.has(name) && options.get(name).getAsBoolean();
     }
 
+    int number(String name, int otherwise) {
+        return options.has(name) ? options.get(name).getAsInt() : otherwise;
+    }
+
     String text(String name, String otherwise) {
         return options.has(name) ? options.get(name).getAsString() : otherwise;
     }
