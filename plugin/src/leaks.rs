@@ -6,6 +6,7 @@
 //! evidence and all exclusions.
 
 pub mod cohorts;
+pub mod demand;
 pub mod evidence;
 pub mod exclusions;
 pub mod explain;

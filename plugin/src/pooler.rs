@@ -5,6 +5,7 @@
 //! the server's sessions, [`stats`] is their part of the report.
 
 pub mod attribution;
+mod console_time;
 pub mod kept;
 #[cfg(test)]
 pub(crate) mod recorded;

@@ -168,7 +168,7 @@ convert!(Backend => Backend {
     blocked_by_prepared,
     copied_bytes,
     through;
-    family
+    family; client_start
 });
 convert!(Role { name, connection_limit, superuser, granted, alterable });
 convert!(RoleSetting { role, database, name, value });

@@ -103,6 +103,11 @@ impl Cohorts {
         own.and_then(|own| self.brief.get(&own.size)).map_or(0, |all| all - 1)
     }
 
+    /// The size of that of a session established at `start`.
+    pub fn size_of(&self, start: i64) -> usize {
+        self.at(start).map_or(1, |at| self.oldest_first[at].size)
+    }
+
     /// The size of the largest.
     pub fn largest(&self) -> usize {
         self.oldest_first.iter().map(|cohort| cohort.size).max().unwrap_or(0)

@@ -2,6 +2,7 @@
 
 pub(super) mod idle;
 pub mod piece;
+mod rest;
 pub(super) mod rotation;
 pub(super) mod silence;
 pub(super) mod succession;
@@ -19,19 +20,19 @@ use super::rule::Rule;
 use crate::unfinished::Unfinished;
 
 pub(crate) const IDLE_IN_TRANSACTION: Rule =
-    Rule { id: "idle-in-transaction", weight: 6.0, explanation: "it left a transaction open and waits for its client" };
+    Rule { id: "idle-in-transaction", weight: 6.4, explanation: "it left a transaction open and waits for its client" };
 pub(crate) const ABORTED_TRANSACTION: Rule = Rule {
     id: "aborted-transaction",
-    weight: 6.4,
+    weight: 6.8,
     explanation: "its transaction failed and nobody rolled it back: an error path without release",
 };
 pub(crate) const UNFINISHED_STATEMENT: Rule = Rule {
     id: "unfinished-statement",
-    weight: 6.0,
+    weight: 6.5,
     explanation: "its client never sends the rest of its statement, or reads no more of a result",
 };
 pub(crate) const HOLDS_LOCKS: Rule =
-    Rule { id: "holds-locks", weight: 3.0, explanation: "what it holds can block others at any time" };
+    Rule { id: "holds-locks", weight: 3.1, explanation: "what it holds can block others at any time" };
 /// The weight is an estimate: in the laboratory it comes with stronger evidence, or not at all.
 pub(crate) const HOLDS_XMIN: Rule =
     Rule { id: "holds-xmin", weight: 0.6, explanation: "vacuum cannot remove what its snapshot still sees" };

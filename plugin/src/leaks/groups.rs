@@ -227,7 +227,8 @@ impl<'a> Group<'a> {
             let continued = remembered.as_ref().and_then(|before| before.continued_by(&known, is_whole));
             let (continued, largest) = continued.unzip();
             let mut group = Self { key, members, is_whole, is_application: part.is_application, ..Self::default() };
-            group.history = SessionHistory::next(continued.as_ref(), &group.members, (&known, at), now, statements);
+            let before = continued.as_ref();
+            group.history = SessionHistory::next(before, &group.members, (&known, at), now, options, statements);
             group.history.note_applications(&applications);
             group.learn(now, options, statements, largest);
             group
@@ -243,11 +244,11 @@ impl<'a> Group<'a> {
         let last_use = |member: &&Backend| if member.state() == State::Idle { member.state_change } else { Some(now) };
         self.last_use = self.members.iter().filter_map(last_use).max().unwrap_or(i64::MIN);
         self.worked = self.members.iter().any(|member| use_time::used_briefly(member).is_none());
-        self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
+        self.starts = self.members.iter().filter_map(|member| use_time::start(member)).collect();
         self.starts.sort_unstable();
         let used = |member: &&Backend| {
             let has_worked = !use_time::is_set_up_only(member, statements.last_of(member));
-            Some(Use { start: member.backend_start?, last_use: last_use(member)?, has_worked })
+            Some(Use { start: use_time::start(member)?, last_use: last_use(member)?, has_worked })
         };
         let mut uses: Vec<_> = self.members.iter().filter_map(used).collect();
         uses.sort_unstable();
@@ -264,7 +265,7 @@ impl<'a> Group<'a> {
         self.longest_rest_ms = rests.max().unwrap_or(0);
         let observed = self.members.iter().zip(self.history.sessions.iter().flatten());
         let workers = observed.filter(|(_, seen)| seen.returns > 0).map(|(member, _)| member);
-        let used_again = |member: &&Backend| Some((member.backend_start?, member.query_start?));
+        let used_again = |member: &&Backend| Some((use_time::start(member)?, member.query_start?));
         self.opening_order = OpeningOrder::of(workers.clone().filter_map(used_again).collect());
         let idle_workers = workers.filter(|member| member.state() == State::Idle);
         self.stops = Stops::of(
@@ -283,12 +284,10 @@ impl<'a> Group<'a> {
         let stale = |member: &&Backend| member.state() == State::Idle && member.idle_ms(now) > options.idle_timeout_ms;
         for member in self.members.iter().filter(|member| member.state() == State::Idle) {
             self.set_up = self.set_up.saturating_add(u32::from(is_unused(member, statements.last_of(member))));
-            self.starts_alike
-                .entry(ending(member, statements.last_of(member)))
-                .or_default()
-                .extend(member.backend_start);
+            let ending = ending(member, statements.last_of(member));
+            self.starts_alike.entry(ending).or_default().extend(use_time::start(member));
         }
-        let brief = |member: &&Backend| use_time::used_briefly(member).and(member.backend_start);
+        let brief = |member: &&Backend| use_time::used_briefly(member).and(use_time::opened(member));
         self.brief_starts = self.members.iter().filter(|member| stale(member)).filter_map(brief).collect();
         self.brief_starts.sort_unstable();
         self.starts_alike.values_mut().for_each(|starts| starts.sort_unstable());

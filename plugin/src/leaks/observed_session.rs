@@ -26,10 +26,12 @@ pub struct ObservedSession {
     pub longer_rested: u32,
     /// The same for sessions that had rested for less.
     pub shorter_rested: u32,
+    /// Demand on its group when it was last used, see [`super::demand::Demand`].
+    pub demand: u32,
 }
 
 /// Number of the numbers that an observation is written as.
-const NUMBERS: usize = 10;
+const NUMBERS: usize = 11;
 
 /// Change of a session since the previous look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +70,8 @@ impl ObservedSession {
                 (Self { returns, longest_rest_ms, ..session }, Change::Returned(idle_ms))
             }
             Some(_) => {
-                let Self { passed, occasions, longer_rested, shorter_rested, .. } = *before;
-                (Self { passed, occasions, longer_rested, shorter_rested, ..session }, Change::Rested)
+                let Self { passed, occasions, longer_rested, shorter_rested, demand, .. } = *before;
+                (Self { passed, occasions, longer_rested, shorter_rested, demand, ..session }, Change::Rested)
             }
         }
     }
@@ -92,6 +94,7 @@ impl ObservedSession {
             u64::from(self.occasions),
             u64::from(self.longer_rested),
             u64::from(self.shorter_rested),
+            u64::from(self.demand),
         ]
     }
 
@@ -112,6 +115,7 @@ impl ObservedSession {
             occasions: count(7)?,
             longer_rested: count(8)?,
             shorter_rested: count(9)?,
+            demand: count(10)?,
         })
     }
 }
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused() {
-        for text in ["[4294967296]", "[1,2,3,4,5,6,7,8,9,10,11]", "[1,2,3,4294967296]", "[-1]", "{}"] {
+        for text in ["[4294967296]", "[1,2,3,4,5,6,7,8,9,10,11,12]", "[1,2,3,4294967296]", "[-1]", "{}"] {
             assert!(serde_json::from_str::<ObservedSession>(text).is_err(), "{text}");
         }
     }
@@ -167,10 +171,12 @@ mod tests {
         fn an_observation_is_read_as_it_was_written(
             (pid, age_ms, idle_ms) in (0..i32::MAX, 0..u64::MAX / 2, proptest::option::of(0..u64::MAX / 2)),
             (application, returns, longest_rest_ms) in (any::<u32>(), any::<u32>(), any::<u64>()),
-            (passed, occasions, longer_rested, shorter_rested) in (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>()),
+            (passed, occasions, longer_rested, shorter_rested, demand) in
+                (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>()),
         ) {
             let session = ObservedSession {
                 pid, age_ms, idle_ms, application, returns, longest_rest_ms, passed, occasions, longer_rested, shorter_rested,
+                demand,
             };
             prop_assert_eq!(serde_json::from_str::<ObservedSession>(&written(&session)).ok(), Some(session));
         }

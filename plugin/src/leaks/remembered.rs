@@ -7,6 +7,7 @@ use crate::memory::GroupMemory;
 
 use super::observed_session::ObservedSession;
 use super::session_history::{Continued, Known, SessionHistory};
+use super::use_time;
 
 /// Groups of one pool key at the previous call.
 #[derive(Debug)]
@@ -37,7 +38,9 @@ impl<'m> Remembered<'m> {
         let known: Vec<Known<'m>> = members
             .iter()
             .map(|member| {
-                let start = member.backend_start.filter(|&start| start <= self.at)?;
+                // A client that connected since has the connection of one that left.
+                use_time::start(member).filter(|&start| start <= self.at)?;
+                let start = member.backend_start?;
                 self.sessions.remove(&(member.pid, elapsed_ms(start, self.at)))
             })
             .collect();

@@ -1,7 +1,7 @@
 //! The kinds of evidence and of exclusions. Each is a constant in the file that finds it; [`super::rules`] lists them.
 
 /// Log-odds of a session that is idle beyond the threshold; fitted with the weights of the rules.
-pub const PRIOR: f64 = -1.0;
+pub const PRIOR: f64 = -1.5;
 
 /// A kind of evidence for a leak, or against one.
 #[derive(Debug, PartialEq)]

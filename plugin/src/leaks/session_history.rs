@@ -3,20 +3,27 @@
 //! A pool opens a session when none is free. One that closes a session and opens another only replaces it. So evidence
 //! against an idle session is the number of sessions that its group opened beyond those it closed.
 
+use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, State, elapsed_ms};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::micros;
 use crate::numbers::number;
 
+use super::demand::Demand;
 use super::observed_session::{Change, ObservedSession};
+use super::opening_order::{Before, free_while_later_ones_were_used};
 use super::statements::{LastStatement, Statements};
+use super::use_time::{self, TOGETHER_MICROS};
 
 /// Time in which a pool notices that a session was returned, microseconds.
 pub const RETURN_GRACE_MICROS: i64 = 500_000;
 
-/// Sessions whose last uses are this close to each other began to rest together, microseconds.
-pub const TOGETHER_MICROS: i64 = 1_000_000;
+/// A rest of up to this part of `idleTimeoutMs` is short.
+const QUICK_IN_THE_THRESHOLD: u64 = 4;
+
+/// A rest of up to this many times the longest one that a session had is usual for it.
+const USUAL: u64 = 2;
 
 /// Observations of a group so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +55,19 @@ pub struct SessionHistory {
     /// The longest idle age after which one did, milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub longest_return_ms: u64,
+    /// Number of those after a rest that was short beside `idleTimeoutMs`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub quick_returns: u32,
+    /// Number of those that came back after one that had rested for longer: not of a pool that hands out the session
+    /// returned last.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub late_returns: u32,
+    /// Number of times that a free session was left and one opened later used.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub out_of_order: u32,
+    /// Demand up to the latest look.
+    #[serde(skip_serializing_if = "Demand::is_empty")]
+    pub demand: Demand,
     /// Longest silence of the whole group before one of its sessions worked again, milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub longest_silence_ms: u64,
@@ -88,21 +108,36 @@ impl SessionHistory {
         members: &[&Backend],
         (known, at): (&[Known<'_>], i64),
         now: i64,
+        options: &Options,
         statements: &Statements<'_>,
     ) -> Self {
+        let quick_ms = options.idle_timeout_ms / QUICK_IN_THE_THRESHOLD;
         let observe = |(member, known): (&&Backend, &Known<'_>)| {
             ObservedSession::next(known.map(|(_, before)| before), member, at, now)
         };
         let (mut sessions, changes): (Vec<_>, Vec<_>) = members.iter().zip(known).map(observe).unzip();
-        let Some(continued) = continued else {
-            return Self { since: now, sessions: Some(sessions), ..Self::default() };
+        let mut next =
+            continued.map_or_else(|| Self { since: now, ..Self::default() }, |before| before.history.clone());
+        let was_used = |(session, change): (&ObservedSession, &Change)| match change {
+            Change::Rested => false,
+            // Before the first look it may have rested for long.
+            Change::New => session.idle_ms.is_none_or(|idle_ms| idle_ms <= quick_ms),
+            Change::Used | Change::Returned(_) => true,
         };
-        let mut next = continued.history.clone();
+        next.demand.add(number(sessions.iter().zip(&changes).filter(|pair| was_used(*pair)).count()));
+        let demand = next.demand.scaled_mean();
+        for (session, _) in sessions.iter_mut().zip(&changes).filter(|(_, change)| **change != Change::Rested) {
+            session.demand = demand;
+        }
+        let Some(continued) = continued else {
+            return Self { sessions: Some(sessions), ..next };
+        };
         next.looks = next.looks.saturating_add(1);
         let added = next.count_changes(continued, &changes, elapsed_ms(at, now));
         next.count_returns(continued, members, &changes, statements);
+        next.count_order(known, &changes, quick_ms);
         let came = Came::of(at, members, &changes, added);
-        let returned = Returned::of(at, &changes);
+        let returned = Returned::of(at, known, &changes);
         for ((member, session), change) in members.iter().zip(&mut sessions).zip(&changes) {
             came.note_at(member, session, now);
             if *change == Change::Rested {
@@ -129,9 +164,13 @@ impl SessionHistory {
         sum(&mut self.added, other.added);
         sum(&mut self.closed, other.closed);
         sum(&mut self.returns, other.returns);
+        sum(&mut self.quick_returns, other.quick_returns);
+        sum(&mut self.late_returns, other.late_returns);
+        sum(&mut self.out_of_order, other.out_of_order);
         sum(&mut self.cleaned, other.cleaned);
         sum(&mut self.uncleaned, other.uncleaned);
         let most = |own: &mut u64, its: u64| *own = (*own).max(its);
+        self.demand = std::mem::take(&mut self.demand).with(&other.demand);
         most(&mut self.oldest_closed_ms, other.oldest_closed_ms);
         most(&mut self.longest_idle_closed_ms, other.longest_idle_closed_ms);
         most(&mut self.longest_return_ms, other.longest_return_ms);
@@ -178,6 +217,22 @@ impl SessionHistory {
         }
     }
 
+    /// Counts what shows in which order free sessions are used.
+    fn count_order(&mut self, known: &[Known<'_>], changes: &[Change], quick_ms: u64) {
+        let quick = changes.iter().filter(|change| matches!(change, Change::Returned(rest_ms) if *rest_ms <= quick_ms));
+        self.quick_returns = self.quick_returns.saturating_add(number(quick.count()));
+        let before = || known.iter().zip(changes).filter_map(|(known, change)| Some((known.as_ref()?.1, *change)));
+        let has_returned = |change| matches!(change, Change::Returned(_));
+        let late = before().filter(|(session, change)| has_returned(*change) && session.longer_rested > 0);
+        self.late_returns = self.late_returns.saturating_add(number(late.count()));
+        let rests = before().map(|(session, change)| Before {
+            age_ms: session.age_ms,
+            idle_ms: session.idle_ms.unwrap_or(0),
+            has_returned: has_returned(change),
+        });
+        self.out_of_order = self.out_of_order.saturating_add(free_while_later_ones_were_used(rests.collect()));
+    }
+
     /// Counts a session that worked and is idle again as cleaned up or not. A keep-alive counts as neither.
     fn saw_cleaned(&mut self, member: &Backend, statement: LastStatement) {
         let counter = match (member.state(), statement.cleans_up, statement.is_housekeeping) {
@@ -201,7 +256,7 @@ impl Came {
     fn of(at: i64, members: &[&Backend], changes: &[Change], added: u32) -> Self {
         let came = members.iter().zip(changes).filter(|(_, change)| **change == Change::New);
         let mut times: Vec<i64> =
-            came.filter_map(|(member, _)| member.backend_start).map(|start| start.max(at)).collect();
+            came.filter_map(|(member, _)| use_time::start(member)).map(|start| start.max(at)).collect();
         times.sort_unstable();
         Self { times, added }
     }
@@ -217,25 +272,38 @@ impl Came {
     }
 }
 
-/// Sessions that were idle at the previous look and have been used since: the earliest and the latest time at which one
-/// began to rest, microseconds.
-struct Returned(Option<(i64, i64)>);
+/// Sessions that were idle at the previous look and have been used since: the times at which these began to rest,
+/// microseconds.
+struct Returned {
+    /// The earliest, of those that never rested for nearly as long before: a thread that works rarely takes the session
+    /// that it had, whatever others are free.
+    earliest: Option<i64>,
+    /// The latest.
+    latest: Option<i64>,
+}
 
 impl Returned {
-    fn of(at: i64, changes: &[Change]) -> Self {
-        let rested_since = |change: &Change| match change {
-            Change::Returned(idle_ms) => Some(at.saturating_sub(micros(*idle_ms))),
-            _ => None,
+    fn of(at: i64, known: &[Known<'_>], changes: &[Change]) -> Self {
+        let rests = || {
+            known.iter().zip(changes).filter_map(|(known, change)| match (known, change) {
+                (Some((_, before)), Change::Returned(rest_ms)) => Some((before, *rest_ms)),
+                _ => None,
+            })
         };
-        let since = || changes.iter().filter_map(rested_since);
-        Self(since().min().zip(since().max()))
+        let since = |rest_ms: u64| at.saturating_sub(micros(rest_ms));
+        let is_unusual = |before: &ObservedSession, rest_ms: u64| rest_ms / USUAL > before.longest_rest_ms;
+        let unusual = rests().filter(|(before, rest_ms)| is_unusual(before, *rest_ms));
+        Self {
+            earliest: unusual.map(|(_, rest_ms)| since(rest_ms)).min(),
+            latest: rests().map(|(_, rest_ms)| since(rest_ms)).max(),
+        }
     }
 
     /// Notes which kinds of rest ended while a session sat idle.
     fn note_at(&self, member: &Backend, session: &mut ObservedSession) {
-        let (Some((earliest, latest)), Some(since)) = (self.0, member.state_change) else { return };
-        let longer = earliest < since.saturating_sub(TOGETHER_MICROS);
-        let shorter = latest > since.saturating_add(TOGETHER_MICROS);
+        let Some(since) = member.state_change else { return };
+        let longer = self.earliest.is_some_and(|earliest| earliest < since.saturating_sub(TOGETHER_MICROS));
+        let shorter = self.latest.is_some_and(|latest| latest > since.saturating_add(TOGETHER_MICROS));
         session.longer_rested = session.longer_rested.saturating_add(u32::from(longer));
         session.shorter_rested = session.shorter_rested.saturating_add(u32::from(shorter));
     }

@@ -2,7 +2,7 @@
 
 use archon_pool_contract::snapshot::Backend;
 
-use super::session_history::TOGETHER_MICROS;
+use super::use_time::TOGETHER_MICROS;
 
 /// Times since which the idle sessions of a group have been idle.
 #[derive(Debug, Default)]

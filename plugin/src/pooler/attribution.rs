@@ -11,8 +11,9 @@
 //! - **The client has it.** Connection and client name each other. `ptr` is given to the next one when a client
 //!   leaves, so one side alone proves nothing.
 //! - **It has had it all the time.** The session has been in its present state since before the console was asked:
-//!   PgBouncer passes a connection on between transactions only (between sessions in `session` mode), and the
-//!   next client's first statement begins another.
+//!   PgBouncer passes a connection on between transactions only, and the next client's first statement begins another.
+//!   In `session` mode a client has its connection until it leaves, so that one which was used since has not been
+//!   passed on.
 //!
 //! If one of these does not hold, the session belongs to the pooler, without a client.
 //!
@@ -54,6 +55,7 @@ pub fn attribute(backends: &mut [Backend], console: &Console) {
             None if backend.own => continue,
             None => {}
         }
+        backend.client_start = client.and_then(|client| client_start(backend, server, client, console));
         let application = client.map(|client| client.application.clone()).unwrap_or_default();
         let address = client.and_then(|client| client.address.clone());
         backend.through = Some(Through {
@@ -196,9 +198,18 @@ fn holder<'a>(
         State::Idle => mode(server, pooler) == SESSION_MODE && !was_reset(backend, pooler),
         _ => false,
     };
-    let unchanged = backend.state_change.is_some_and(|since| since < pooler.asked_at);
+    let unchanged =
+        mode(server, pooler) == SESSION_MODE || backend.state_change.is_some_and(|since| since < pooler.asked_at);
     let client = clients.get(server.link.as_deref()?)?;
     (held && unchanged && client.link.as_ref() == Some(&server.ptr)).then_some(*client)
+}
+
+/// Time at which a client connected, by the time between its connection and the server's, which the server knows.
+fn client_start(backend: &Backend, server: &PoolerServer, client: &PoolerClient, console: &Console) -> Option<i64> {
+    let connected = |ptr: &String| console.connected.get(ptr);
+    let later = connected(&client.ptr)?.micros_since(connected(&server.ptr)?)?;
+    // To a second: not after its last statement.
+    Some(backend.backend_start?.saturating_add(later).min(backend.query_start?))
 }
 
 /// Returns true if the pooler cleaned the session up after its last client: the next one has not used it yet, so that

@@ -15,6 +15,8 @@ use archon_pool_contract::snapshot::{
 use crate::application::without_address;
 use crate::collect::batch;
 
+use super::console_time::ConsoleTime;
+
 /// The kind whose views these are.
 pub const PGBOUNCER: &str = "pgbouncer";
 /// The view that every kind has.
@@ -51,6 +53,8 @@ pub struct Console {
     pub pooler: Pooler,
     /// The pooler's own address on each of its server connections, in their order; none for local sockets.
     pub local_addresses: Vec<Option<IpAddr>>,
+    /// Times at which servers and clients were connected, by `ptr`.
+    pub connected: HashMap<String, ConsoleTime>,
 }
 
 /// Opens the credential's console and reads its views; none where there is no console.
@@ -88,6 +92,7 @@ pub fn read(host: &mut impl HostApi) -> Result<Option<Console>, Fault> {
             settings,
         },
         local_addresses: Vec::new(),
+        connected: HashMap::new(),
     };
     if console.pooler.kind == PGBOUNCER {
         views.complete(&mut console)?;
@@ -134,10 +139,23 @@ impl Views {
         pooler.counters.retain(|counters| counters.database != CONSOLE_DATABASE);
         pooler.pools = self.decode("pools", pool)?;
         pooler.pools.retain(|pool| pool.database != CONSOLE_DATABASE);
-        let mut servers = self.decode("servers", server)?;
+        let connected = &mut console.connected;
+        let mut note = |row: &mut Row<'_>, ptr: &str| {
+            let time = row.text("connect_time").and_then(|time| ConsoleTime::parse(&time));
+            connected.extend(time.map(|time| (ptr.to_owned(), time)));
+        };
+        let mut servers = self.decode("servers", |row| {
+            let (server, local) = server(row);
+            note(row, &server.ptr);
+            (server, local)
+        })?;
         servers.retain(|(server, _)| server.database != CONSOLE_DATABASE);
         (pooler.servers, console.local_addresses) = servers.into_iter().unzip();
-        pooler.clients = self.decode("clients", client)?;
+        pooler.clients = self.decode("clients", |row| {
+            let client = client(row);
+            note(row, &client.ptr);
+            client
+        })?;
         pooler.clients.retain(|client| {
             client.database != CONSOLE_DATABASE && without_address(&client.application) != OWN_APPLICATION
         });

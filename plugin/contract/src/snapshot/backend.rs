@@ -29,6 +29,9 @@ pub struct Backend {
     /// The name without its variable parts, where it has any.
     #[serde(skip)]
     pub family: Option<Arc<str>>,
+    /// Time at which the client that has it connected to its pooler, to a second; none where no console shows it.
+    #[serde(skip)]
+    pub client_start: Option<i64>,
     /// Client address; none for local sockets.
     pub client_address: Option<String>,
     /// `state`, an open set (`starting` came with PostgreSQL 18).

@@ -9,7 +9,7 @@ use crate::clock::{counted, span};
 use super::super::groups::{Group, Groups, SEVERAL};
 use super::super::rule::Rule;
 use super::super::statements::LastStatement;
-use super::super::use_time::{SHORTEST_REST_MS, USED_ONCE_MICROS, is_set_up_only, used_briefly, used_for};
+use super::super::use_time::{SHORTEST_REST_MS, USED_ONCE_MICROS, is_set_up_only, opened, used_briefly, used_for};
 use super::piece::{Piece, doublings, piece};
 use super::trust::Trust;
 use super::{rotation, silence, succession};
@@ -17,31 +17,31 @@ use super::{rotation, silence, succession};
 pub(crate) const NOT_CLEANED_UP: Rule =
     Rule { id: "not-cleaned-up", weight: 9.0, explanation: "its pool cleans up what comes back: this one did not" };
 pub(crate) const NONE_RETURNS: Rule =
-    Rule { id: "none-returns", weight: 3.0, explanation: "its group opens sessions and never comes back to one" };
+    Rule { id: "none-returns", weight: 2.3, explanation: "its group opens sessions and never comes back to one" };
 pub(crate) const SAME_CODE_PATH: Rule =
-    Rule { id: "same-code-path", weight: 2.2, explanation: "they were all left behind by one code path" };
+    Rule { id: "same-code-path", weight: 3.1, explanation: "they were all left behind by one code path" };
 pub(crate) const OUTLIVED_ITS_GROUP: Rule =
-    Rule { id: "outlived-its-group", weight: 5.1, explanation: "its group closes sessions, but not this one" };
+    Rule { id: "outlived-its-group", weight: 6.3, explanation: "its group closes sessions, but not this one" };
 pub(crate) const PASSED_OVER: Rule = Rule {
     id: "passed-over",
-    weight: 5.1,
+    weight: 4.8,
     explanation: "a pool that still had it would have used it instead of opening another",
 };
 pub(crate) const USED_ONCE: Rule =
-    Rule { id: "used-once", weight: 0.2, explanation: "it was opened for one use and not used since" };
+    Rule { id: "used-once", weight: 0.3, explanation: "it was opened for one use and not used since" };
 pub(crate) const OPENED_ALONE: Rule = Rule {
     id: "opened-alone",
-    weight: 1.1,
+    weight: 2.3,
     explanation: "it was opened when something needed it, not when a pool filled itself",
 };
 pub(crate) const FOLLOWED_BY_ITS_LIKE: Rule =
-    Rule { id: "followed-by-its-like", weight: 0.3, explanation: "whatever opens these leaves them behind" };
+    Rule { id: "followed-by-its-like", weight: 0.0, explanation: "whatever opens these leaves them behind" };
 pub(crate) const BRIEF_USE_REPEATS: Rule =
     Rule { id: "brief-use-repeats", weight: 9.0, explanation: "its group opens sessions for one use and leaves them" };
 pub(crate) const NEVER_USED: Rule =
-    Rule { id: "never-used", weight: -4.8, explanation: "it was set up and not used since, as a reserve is" };
+    Rule { id: "never-used", weight: -4.1, explanation: "it was set up and not used since, as a reserve is" };
 pub(crate) const RESTS_TOO_LONG: Rule =
-    Rule { id: "rests-too-long", weight: 0.3, explanation: "no session of its group rested for so long" };
+    Rule { id: "rests-too-long", weight: 0.4, explanation: "no session of its group rested for so long" };
 /// Reported only: idle time alone is no evidence.
 pub(crate) const IDLE_BEYOND_THRESHOLD: Rule =
     Rule { id: "idle-beyond-threshold", weight: 0.0, explanation: "it has not been used for long" };
@@ -202,13 +202,14 @@ fn followed_by_its_like(backend: &Backend, statement: LastStatement, unlike: f64
 
 /// A pool that is made for a request, used once and forgotten leaves as many sessions each time, whatever they ran last.
 fn brief_use_repeats(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
-    let start = backend.backend_start.filter(|_| backend.through.is_none())?;
+    let start = opened(backend)?;
+    let size = group.cohorts.size_of(start);
     // Processes with one session each open one after another, too.
-    let by_size = if group.opened_with(start) > 1 { 1.0 } else { 0.5 };
+    let by_size = if size > 1 { 1.0 } else { 0.5 };
     let others = group.cohorts.brief_like(start);
     (others > 0).then(|| {
         let value = format!("as many were opened at {} and used once", counted(others, "other time"));
-        piece(&BRIEF_USE_REPEATS, growing(others as f64) * by_size, value)
+        piece(&BRIEF_USE_REPEATS, growing(others as f64 * size as f64) * by_size, value)
     })
 }
 
@@ -259,7 +260,7 @@ fn opened_alone(
     group: &Group<'_>,
     options: &Options,
 ) -> Option<Piece> {
-    let together = group.opened_with(backend.backend_start.filter(|_| backend.through.is_none())?);
+    let together = group.opened_with(opened(backend)?);
     let history = &group.history;
     let comes_back = history.returns >= HABIT && idle_ms <= history.longest_return_ms.saturating_mul(6) / 5;
     let is_kept = comes_back || (statement.is_housekeeping && group.worked);

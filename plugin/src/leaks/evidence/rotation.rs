@@ -2,8 +2,7 @@
 //!
 //! A pool hands out the session that was returned last, or the one that was returned first, or any. Under each rule
 //! one that rests while both longer and shorter rests of others end is not in the pool. A reserve rests, too, but its
-//! sessions began to rest together, when demand fell, and longer rests than theirs do not end. A pool that looks for a
-//! free session in the order of opening uses the last ones in bursts only: there only the use of a later one counts.
+//! sessions began to rest together, when demand fell, and longer rests than theirs do not end.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, elapsed_ms};
@@ -15,6 +14,7 @@ use super::super::observed_session::ObservedSession;
 use super::super::rule::Rule;
 use super::super::use_time::{SHORTEST_REST_MS, used_briefly};
 use super::piece::{Piece, piece};
+use super::rest::{LESS_DEMAND, Rest, UNUSUAL};
 
 pub(crate) const OUT_OF_ROTATION: Rule = Rule {
     id: "out-of-rotation",
@@ -22,31 +22,23 @@ pub(crate) const OUT_OF_ROTATION: Rule = Rule {
     explanation: "others that had rested for longer, and for less, were used again: a pool that has it would have used it",
 };
 pub(crate) const USED_NO_MORE: Rule =
-    Rule { id: "used-no-more", weight: 9.0, explanation: "it was used regularly, and its group goes on without it" };
+    Rule { id: "used-no-more", weight: 0.0, explanation: "it was used regularly, and its group goes on without it" };
 pub(crate) const ONE_BY_ONE: Rule = Rule {
     id: "one-by-one",
-    weight: 8.6,
+    weight: 8.3,
     explanation: "its group stopped session by session, and is silent: a pool that has lost all of them",
 };
 pub(crate) const STOPPED_TOGETHER: Rule =
-    Rule { id: "stopped-together", weight: -4.3, explanation: "others stopped with it, as after a burst" };
+    Rule { id: "stopped-together", weight: -3.6, explanation: "others stopped with it, as after a burst" };
 pub(crate) const RESTS_LIKE_OTHERS: Rule =
-    Rule { id: "rests-like-others", weight: -1.5, explanation: "its group was used again after rests as long as this" };
+    Rule { id: "rests-like-others", weight: -1.4, explanation: "its group was used again after rests as long as this" };
 
-/// A rest of less than this many times the longest one that ended is none that is unusual.
-const UNUSUAL: f64 = 1.2;
-/// Log-odds from which on a rest is surely unusual, if rests were distributed exponentially.
-const SURELY_UNUSUAL: f64 = 4.0;
 /// So many looks or returns leave little doubt.
 const OFTEN: f64 = 3.0;
 /// So many that stopped together are the reserve of a burst.
 const MANY_TOGETHER: f64 = 7.0;
 /// Sessions of people and of workers stop one by one, too, and rest for not much longer than before.
 const BY_CHANCE: f64 = 0.2;
-/// Part of the weight that is left where no session that was opened later was used since.
-const PERHAPS_LAST_IN_ORDER: f64 = 0.1;
-/// Part that is left where no longer rest ended: demand may have fallen.
-const LESS_DEMAND: f64 = 0.2;
 /// A group that stopped session by session has had so many that worked.
 const SEVERAL_WORKED: usize = 3;
 
@@ -62,7 +54,7 @@ pub(super) fn find(
     let mut found = Vec::new();
     // A pool that replaces its sessions adds new ones behind those that rest already.
     if let Some(observed) = group.observed(backend.pid).filter(|_| !is_set_up_only) {
-        let rest = Rest::of(backend, idle_ms, group);
+        let rest = Rest::of(backend, observed, idle_ms, group, options);
         found.extend(out_of_rotation(observed, &rest, group));
         found.extend(used_no_more(observed, &rest, group));
     }
@@ -79,31 +71,6 @@ pub(super) fn against(backend: &Backend, idle_ms: u64, is_succeeded: bool, group
     }
     found.extend(rests_like_others(idle_ms, group));
     found
-}
-
-/// Rest of a session that is beyond the threshold, compared with those of its group.
-struct Rest {
-    idle_ms: u64,
-    /// Degree to which it is longer than the longest one that ended, 0–1: the more of them were seen, the less often the
-    /// next one is longer by chance.
-    unusual: f64,
-    /// Part of the evidence that is left, as it may be the last session in the order of its pool.
-    in_order: f64,
-    /// Part that is left, as others stopped with it.
-    alone: f64,
-}
-
-impl Rest {
-    fn of(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Self {
-        let longer = group.times_longest_rest(idle_ms) - UNUSUAL;
-        let in_order = group.opening_order.later_one_was_used_since(backend);
-        Self {
-            idle_ms,
-            unusual: (longer * f64::from(group.history.returns).ln_1p() / SURELY_UNUSUAL).clamp(0.0, 1.0),
-            in_order: if in_order { 1.0 } else { PERHAPS_LAST_IN_ORDER },
-            alone: 1.0 / (1.0 + group.stops.with(backend) as f64 / 2.0),
-        }
-    }
 }
 
 /// Grows with a number of observations, 0–1.
@@ -234,6 +201,38 @@ mod tests {
         ]);
         assert!(!has(&found, 3, "out-of-rotation"), "{found:?}");
         assert!(has(&found, 3, "stopped-together"), "{found:?}");
+    }
+
+    /// A pool that hands out the session returned last: the third one takes the place of the second, after a rest that
+    /// was longer than any other.
+    #[test]
+    fn a_session_whose_place_one_of_the_reserve_took_is_out_of_rotation() {
+        let found = observed(&[
+            &[(1, 0), (2, 0), (3, 30), (4, 30)],
+            &[(1, 0), (2, 0), (3, 35), (4, 35)],
+            &[(1, 0), (2, 4), (3, 40), (4, 40)],
+            &[(1, 0), (2, 9), (3, 0), (4, 45)],
+            &[(1, 0), (2, 14), (3, 0), (4, 50)],
+            &[(1, 0), (2, 19), (3, 0), (4, 55)],
+        ]);
+        assert!(has(&found, 2, "out-of-rotation"), "{found:?}");
+        assert!(!has(&found, 4, "out-of-rotation"), "{found:?}");
+    }
+
+    /// HikariCP gives a thread the session that it had: those of threads that ended rest, and the one of a thread that
+    /// works rarely is used again after longer rests.
+    #[test]
+    fn the_session_of_a_thread_that_ended_is_not_out_of_rotation() {
+        let found = observed(&[
+            &[(1, 0), (2, 0), (3, 4)],
+            &[(1, 0), (2, 0), (3, 9)],
+            &[(1, 0), (2, 0), (3, 2)],
+            &[(1, 0), (2, 4), (3, 7)],
+            &[(1, 0), (2, 9), (3, 1)],
+            &[(1, 0), (2, 14), (3, 6)],
+            &[(1, 0), (2, 19), (3, 0)],
+        ]);
+        assert!(!has(&found, 2, "out-of-rotation"), "{found:?}");
     }
 
     #[test]

@@ -9,11 +9,12 @@ use crate::clock::span;
 use super::super::cohorts::Succession;
 use super::super::groups::Group;
 use super::super::rule::Rule;
+use super::super::use_time::opened;
 use super::piece::{Piece, doublings, piece};
 
 pub(crate) const STARTED_AGAIN: Rule = Rule {
     id: "started-again",
-    weight: 7.0,
+    weight: 7.5,
     explanation: "its client came back after a silence and did not take it up again",
 };
 pub(crate) const SUPERSEDED: Rule = Rule {
@@ -23,7 +24,7 @@ pub(crate) const SUPERSEDED: Rule = Rule {
 };
 pub(crate) const FILLED_AGAIN: Rule = Rule {
     id: "filled-again",
-    weight: 4.3,
+    weight: 5.0,
     explanation: "as many were opened at once as had fallen silent: a pool that was started again",
 };
 
@@ -35,7 +36,7 @@ const SILENCE_IN_THE_THRESHOLD: u64 = 5;
 
 /// Evidence for a cohort that worked and has been silent since before another was opened, which works.
 pub(super) fn find(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
-    let Some(start) = backend.backend_start.filter(|_| backend.through.is_none()) else { return Vec::new() };
+    let Some(start) = opened(backend) else { return Vec::new() };
     let Some(succession) = group.cohorts.succession(start).filter(|succession| succession.old.size > 1) else {
         return Vec::new();
     };

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fixture::{NOW, ago, idle, in_state};
+use crate::pooler::console_time::ConsoleTime;
 use crate::pooler::recorded::{NEW, OLD, console};
 
 /// The pooler's session with the client of [`OLD`].
@@ -52,6 +53,17 @@ fn an_open_transaction_belongs_to_the_client_and_a_free_connection_to_none() {
     assert_eq!((through.pooler.as_str(), through.mode.as_str()), ("pgbouncer", "transaction"));
     assert_eq!((through.server_application.as_str(), through.server_address.as_deref()), ("stale", Some("127.0.0.1")));
     assert_eq!(backends[2], idle(7, 60), "another's session stays as it was");
+}
+
+#[test]
+fn the_start_of_a_client_is_relative_to_that_of_its_connection() {
+    let mut backends =
+        [Backend { query_start: Some(ago(2)), ..taken("idle in transaction", 2) }, pooled(idle(32_687, 2))];
+    let mut console = console(OLD);
+    let later = ConsoleTime::parse("2026-11-24 00:23:03 UTC").expect("a time");
+    console.connected.insert("0x555c2a9a3510".to_owned(), later);
+    attribute(&mut backends, &console);
+    assert_eq!(backends.each_ref().map(|backend| backend.client_start), [Some(ago(93)), None], "seven seconds later");
 }
 
 #[test]

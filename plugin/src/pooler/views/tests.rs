@@ -9,7 +9,8 @@ use super::*;
 
 #[test]
 fn a_pgbouncer_1_18_is_read() {
-    let Console { pooler, local_addresses } = console(OLD);
+    let Console { pooler, local_addresses, connected } = console(OLD);
+    assert_eq!(connected.len(), 6, "each connection has a time");
     assert_eq!((pooler.kind.as_str(), pooler.version.as_deref()), ("pgbouncer", Some("PgBouncer 1.18.0")));
     assert_eq!(pooler.asked_at, NOW);
     assert_eq!(local_addresses, ["127.0.0.1".parse().ok(); 2]);

@@ -65,6 +65,7 @@ impl Pooled {
             application: app.client.application.clone(),
             address: app.address.clone(),
             port: world.random.whole(30_000, 60_000) as u32,
+            connected: world.now,
             link: None,
             waits: None,
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use archon_pool_contract::rows::RowSet;
 use archon_pool_contract::value::Value;
+use archon_pool_plugin::clock;
 
 use crate::time::SECOND;
 
@@ -28,6 +29,8 @@ pub struct PooledClient {
     pub address: String,
     /// Client port.
     pub port: u32,
+    /// Time at which it connected.
+    pub connected: i64,
     /// Server session linked to it.
     pub link: Option<Sid>,
     /// Time since which it waits for a server connection.
@@ -66,6 +69,12 @@ fn rows(columns: &str, rows: Vec<Vec<String>>) -> RowSet {
 
 fn line(text: &str) -> Vec<String> {
     text.split('|').map(str::to_owned).collect()
+}
+
+/// A time as the console shows it.
+fn console_time(micros: i64) -> String {
+    let iso = clock::iso(micros);
+    format!("{} {} UTC", &iso[..10], &iso[11..19])
 }
 
 fn server_ptr(sid: Sid) -> String {
@@ -163,11 +172,12 @@ impl Pooler {
         let session = &world.sessions[&server.sid];
         let state = if server.link.is_some() { "active" } else { "idle" };
         line(&format!(
-            "S|{}|{}|{state}|10.0.0.2|5432|{}|{}|2026-11-24 00:00:00 UTC|2026-11-24 00:00:00 UTC|0|0|0|{}|{}|{}||{}",
+            "S|{}|{}|{state}|10.0.0.2|5432|{}|{}|{}|2026-11-24 00:00:00 UTC|0|0|0|{}|{}|{}||{}",
             self.role,
             self.database,
             self.address,
             20_000 + server.sid % 40_000,
+            console_time(session.started),
             server_ptr(server.sid),
             server.link.map(client_ptr).unwrap_or_default(),
             session.pid,
@@ -179,12 +189,13 @@ impl Pooler {
         let wait = client.waits.map_or(0, |since| world.now - since);
         let state = if client.waits.is_some() { "waiting" } else { "active" };
         line(&format!(
-            "C|{}|{}|{state}|{}|{}|{}|6432|2026-11-24 00:00:00 UTC|2026-11-24 00:00:00 UTC|{}|{}|0|{}|{}|0||{}",
+            "C|{}|{}|{state}|{}|{}|{}|6432|{}|2026-11-24 00:00:00 UTC|{}|{}|0|{}|{}|0||{}",
             self.role,
             self.database,
             client.address,
             client.port,
             self.address,
+            console_time(client.connected),
             wait / SECOND,
             wait % SECOND,
             client_ptr(number),
