@@ -177,6 +177,11 @@ impl Host {
         &self.limits
     }
 
+    /// Returns the server of a credential, or of the default one: see [`CredentialSource::server`].
+    pub fn server(&self, credential: Option<&str>) -> Option<String> {
+        self.credentials.server(credential)
+    }
+
     /// Calls `skill.run`: SkillInput in, SkillOutput out.
     ///
     /// `supabaseUrl` and `supabaseKey` stay in the host; the component gets the rest unchanged. A fault that the
