@@ -15,6 +15,7 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use crate::audit_sink::{AuditContext, AuditSink};
 use crate::backends::{Delivery, KillCounter, SharedCaps, denied};
 use crate::bindings::{CredentialScope, backends};
+use crate::budget::{Budget, Reservation, Reserved};
 use crate::call_state::CallState;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::context::{CallContext, Intent};
@@ -133,6 +134,16 @@ impl Host {
         F: Future<Output = Decision> + Send + 'static,
     {
         self.shared_caps.consent = Some(Consent::new(ask));
+        self
+    }
+
+    /// Takes a place of a budget for each order, right before it is sent and after all other caps; an order without one is
+    /// refused. Other hosts may share the budget. Dry runs take none.
+    pub fn budget<F>(mut self, reserve: impl Fn(Reservation) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Reserved> + Send + 'static,
+    {
+        self.shared_caps.budget = Some(Budget::new(reserve));
         self
     }
 
