@@ -51,10 +51,11 @@ demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planne
 	$(RUN_CARGO) build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
-# Installs Debian 13's poolers, and client libraries of Python and Node, for the live tests.
+# Installs Debian 13's poolers, client libraries of Python and Node, and a NATS server, for the live tests.
 peers: needs-test
 	tests/poolers.sh $(TARGET)/poolers
 	tests/clients/install.sh $(TARGET)/clients
+	tests/nats/install.sh $(TARGET)/nats
 
 test: needs-test ## Everything, unattended
 	@echo "1/3 compiling, and installing what tests need: 10 to 18 minutes the first time, 3 after a change"

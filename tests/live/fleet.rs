@@ -12,6 +12,11 @@ use serde_json::Value;
 use crate::actions::{OPERATOR, cluster};
 use crate::cli::{run_at, text};
 
+mod board;
+mod orders;
+mod workers;
+mod zones;
+
 /// Condition on `pg_stat_activity` for our own sessions.
 const OURS: &str = "application_name = 'archon-pool'";
 

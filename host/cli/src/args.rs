@@ -18,7 +18,11 @@ use super::tape::TapeFlags;
 use super::top::flags::TopFlags;
 
 pub(crate) use self::actions::{Acting, Explaining, Killing, Reading};
-pub(crate) use self::fleet::{Fleet, FleetReading, FleetReporting, FleetRunning};
+#[cfg(feature = "nats")]
+pub(crate) use self::fleet::{
+    Applying, EngineFlags, Importing, Initialising, Killings, Planning, Plans, Targeting, Working,
+};
+pub(crate) use self::fleet::{Fleet, FleetReading, FleetReporting, FleetRunning, Making, SourceFlags, StateFlag};
 pub(crate) use self::global::{Color, Global, LogFormat};
 pub(crate) use self::plugins::{Adding, Approving, Keeping, Signing};
 pub(crate) use self::rounds::{Serving, Watching};

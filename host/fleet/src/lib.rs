@@ -9,6 +9,10 @@ mod board;
 mod error;
 mod event;
 mod local;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "nats")]
+mod plan;
 mod report;
 mod schedule;
 mod state;
@@ -18,6 +22,8 @@ pub use self::board::{Board, Keeping, Leasing, Next, Outcome, Stored};
 pub use self::error::BoardError;
 pub use self::event::{Change, FindingEvent};
 pub use self::local::{Changes, EventSink, Local, LocalSettings, Store};
+#[cfg(feature = "nats")]
+pub use self::plan::{Plan, PlannedSession, PlannedTarget, Unread};
 pub use self::report::{Counts, FleetReport, Suspect};
 pub use self::schedule::phase;
 pub use self::state::State;

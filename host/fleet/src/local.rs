@@ -11,6 +11,7 @@ use archon_pool_serve::Target;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+pub use self::queue::{Changes, LocalSettings};
 use self::queue::{Queue, Taken};
 pub use self::store::Store;
 use crate::board::{Board, Keeping, Leasing, Next, Outcome, Stored};
@@ -18,15 +19,6 @@ use crate::error::BoardError;
 use crate::event::FindingEvent;
 use crate::report::FleetReport;
 use crate::state::State;
-
-/// Settings of a board of one process.
-#[derive(Debug, Clone, Copy)]
-pub struct LocalSettings {
-    /// Rounds at the same time on one server.
-    pub per_server: usize,
-    /// True for one round of each target, at once; otherwise they are spread over their interval.
-    pub once: bool,
-}
 
 /// Receiver of events; the error is the reason why it could not take them.
 #[derive(Clone)]
@@ -54,17 +46,6 @@ pub struct Local {
     changed: Notify,
     store: Arc<Store>,
     events: EventSink,
-}
-
-/// Differences between two lists of targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Changes {
-    /// Targets with the same settings.
-    pub kept: usize,
-    /// New targets, and those with other settings.
-    pub started: usize,
-    /// Targets that are gone, and those with other settings.
-    pub ended: usize,
 }
 
 impl Local {

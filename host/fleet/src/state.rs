@@ -38,7 +38,7 @@ pub struct State {
 
 impl State {
     /// Returns the state after one more round, and its report.
-    pub(crate) fn after(self, id: &str, outcome: Result<&Report, &Fault>, carry: Option<Value>) -> (Self, FleetReport) {
+    pub fn after(self, id: &str, outcome: Result<&Report, &Fault>, carry: Option<Value>) -> (Self, FleetReport) {
         let round = self.round + 1;
         let report = FleetReport::of(id, round, outcome, self.at.as_deref());
         let found = match outcome {

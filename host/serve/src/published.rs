@@ -44,6 +44,13 @@ impl Published {
         self.board.remove(name);
     }
 
+    /// Removes the targets whose next round is overdue: of many workers, another one makes it.
+    pub fn expire(&self) {
+        let now = Instant::now();
+        let targets = self.board.targets();
+        targets.iter().filter(|status| status.expected_by < now).for_each(|status| self.board.remove(status.name()));
+    }
+
     /// Returns the names of all targets.
     pub fn names(&self) -> Vec<String> {
         self.board.targets().iter().map(|status| status.name().to_owned()).collect()

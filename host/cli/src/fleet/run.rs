@@ -3,81 +3,41 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use archon_pool::Fault;
-use archon_pool::components::World;
-use archon_pool::limits::Limits;
-use archon_pool_fleet::{Changes, EventSink, FindingEvent, Local, LocalSettings, Places, Store, Tally, Worker};
-use archon_pool_serve::{Bound, Published, Remarks, Signals, Target};
+use archon_pool_fleet::{Changes, EventSink, FindingEvent, Local, LocalSettings, Store, Tally};
+use archon_pool_serve::{Published, Remarks, Target};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::rounds::Rounds;
 use super::source::Source;
-use super::stop::until_stopped;
-use crate::app::{App, Component};
+use super::state::folder;
 use crate::args::{FleetRunning, Global};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::permissions;
-use crate::progress::Progress;
-use crate::serve::{of_rounds, pages, remarks};
-use crate::tape::TapeFlags;
 use crate::terminal::Terminal;
 
 /// Runs until a signal ends it, or once.
 pub(super) async fn run(global: &Global, flags: &FleetRunning, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    let source = Source::of(global, flags)?;
+    let source = Source::of(global, &flags.source)?;
     let targets = source.read().await?;
-    let store = Store::open(&super::folder(&flags.reading)?).map_err(Fault::from)?;
-    let signals = Signals::listen()?;
-    let app = {
-        let _progress = Progress::start(terminal, "fleet run");
-        let policy = permissions::policy(&flags.options.to_json()?, false);
-        let component = Component::BuiltIn(World::Observer);
-        match source.has_projects() {
-            true => App::open_for_projects(global, component, policy, terminal)?,
-            false => App::open(global, component, policy, &TapeFlags::default(), terminal)?,
-        }
-    };
-    app.print_notes(terminal);
-    let making = &flags.making;
-    let bound = match making.listen {
-        Some(listen) => Some(Bound::open(making.access.at(listen)).await?),
-        None => None,
-    };
-    let pages = pages(&app);
-    let (host, plugin) = app.into_host();
-    let host = of_rounds(global, host);
-    let (stop, stopped) = watch::channel(false);
-    let settings = LocalSettings { per_server: making.per_server.into(), once: flags.once };
-    let board = Arc::new(Local::new(settings, store, events(stop.clone())));
+    let store = Store::open(&folder(&flags.state)?).map_err(Fault::from)?;
+    let rounds = Rounds::prepare(global, &flags.making, source.has_projects(), terminal).await?;
+    let settings = LocalSettings { per_server: flags.making.per_server.into(), once: flags.once };
+    let board = Arc::new(Local::new(settings, store, events(rounds.stop())));
     let running = Running {
         board: Arc::clone(&board),
-        published: bound.is_some().then(|| Published::new(&plugin, making.applications.into())),
-        remarks: remarks(global),
-        limits: host.limits().clone(),
+        published: rounds.published.clone(),
+        remarks: rounds.remarks.clone(),
+        deadline: rounds.host.limits().deadline,
     };
-    let where_to = bound.as_ref().map(|bound| format!(" on {}", bound.address())).unwrap_or_default();
-    running.remarks.say(&format!("{} targets{where_to}", targets.len()));
+    let count = targets.len();
     running.set(targets)?;
-    let listening = bound.zip(running.published.as_ref()).map(|(bound, published)| published.start(bound, pages));
-    let worker = Worker {
-        board,
-        host,
-        plugin,
-        places: Places::new(making.concurrency.into()),
-        published: running.published.clone(),
-        remarks: running.remarks.clone(),
-    };
     let reload = async || running.reload(source.read().await);
-    let tally = until_stopped(worker.run(stopped), signals, &stop, source.period(), reload).await;
-    if let Some(published) = &running.published {
-        published.stopping();
-    }
-    if let Some(listening) = listening {
-        listening.end().await;
-    }
-    Ok(exit(flags.once, tally?))
+    let tally = rounds.make(board, &format!("{count} targets"), source.period(), reload).await?;
+    Ok(exit(flags.once, tally))
 }
 
 /// Creates a receiver of events that prints them, one JSON object a line. When nobody reads them any more, the program
@@ -112,7 +72,7 @@ struct Running {
     board: Arc<Local>,
     published: Option<Published>,
     remarks: Remarks,
-    limits: Limits,
+    deadline: Duration,
 }
 
 impl Running {
@@ -126,7 +86,7 @@ impl Running {
                 .filter(|name| !targets.contains_key(*name))
                 .for_each(|name| published.remove(name));
             for (name, target) in &targets {
-                published.add(name, Instant::now() + target.rounds.interval + self.limits.deadline);
+                published.add(name, Instant::now() + target.rounds.interval + self.deadline);
             }
         }
         Ok(self.board.set(targets))

@@ -10,7 +10,7 @@ use archon_pool_serve::{Placement, RoundSettings, Target, Targets};
 use secrecy::SecretString;
 
 use crate::app;
-use crate::args::{FleetRunning, Global};
+use crate::args::{Global, SourceFlags};
 
 /// Largest number of targets.
 const MOST_TARGETS: usize = 20_000;
@@ -28,7 +28,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Returns the source that the flags name.
-    pub(super) fn of(global: &Global, flags: &FleetRunning) -> Result<Self, Fault> {
+    pub(super) fn of(global: &Global, flags: &SourceFlags) -> Result<Self, Fault> {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let rounds = RoundSettings {
             interval: seconds(flags.interval),

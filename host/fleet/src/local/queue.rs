@@ -6,12 +6,31 @@ use std::time::Duration;
 use archon_pool_serve::Target;
 use tokio::time::Instant;
 
-use super::{Changes, LocalSettings};
 use crate::board::Outcome;
 use crate::schedule::{phase, slowed};
 
 /// Time after which a postponed round is due again.
 const LATER: Duration = Duration::from_secs(5);
+
+/// Settings of a board of one process.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalSettings {
+    /// Rounds at the same time on one server.
+    pub per_server: usize,
+    /// True for one round of each target, at once; otherwise they are spread over their interval.
+    pub once: bool,
+}
+
+/// Differences between two lists of targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changes {
+    /// Targets with the same settings.
+    pub kept: usize,
+    /// New targets, and those with other settings.
+    pub started: usize,
+    /// Targets that are gone, and those with other settings.
+    pub ended: usize,
+}
 
 /// Due times and places.
 #[derive(Debug)]
