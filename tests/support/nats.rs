@@ -47,10 +47,24 @@ impl Nats {
     ///
     /// Same as [`Nats::start`].
     pub async fn with(settings: &str) -> Result<Self> {
+        Self::with_files(settings, &[]).await
+    }
+
+    /// Starts a server with more settings and files, which they name as `FOLDER/NAME`.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`Nats::start`].
+    pub async fn with_files(settings: &str, files: &[(&str, &str)]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = scratch()?.folder(&format!("nats-{number}"))?;
         let port = ports::unused_port()?;
+        for (name, text) in files {
+            fs::write(folder.join(name), text)?;
+            scratch()?.own(&folder.join(name), 0o600)?;
+        }
+        let settings = settings.replace("FOLDER", &folder.display().to_string());
         let store = folder.join("store");
         let config = format!(
             "listen: \"127.0.0.1:{port}\"\nserver_name: \"nats-{number}\"\njetstream {{ store_dir: \"{}\" }}\n{settings}\n",
@@ -86,6 +100,11 @@ impl Nats {
     /// Returns its URL.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Returns its URL for clients that demand TLS.
+    pub fn tls_url(&self) -> String {
+        format!("tls://127.0.0.1:{}", self.port)
     }
 
     /// Returns its URL for a user.

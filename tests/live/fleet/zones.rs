@@ -1,11 +1,13 @@
-//! Rights of the workers of a zone, by the file of accounts that the program ships.
+//! Access to a NATS server: the rights of a zone's workers by the file of accounts that the program ships, TLS and NKeys.
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use archon_pool_fleet::nats::{Engine, NatsBoard, NatsSettings, WorkSettings};
+use archon_pool_tests::target_files::write;
 use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Nats, Serving};
+use rcgen::{CertificateParams, KeyPair};
 
 use super::board::LAYOUT;
 use super::{files, fleet, text};
@@ -66,5 +68,41 @@ async fn a_worker_takes_no_jobs_of_another_zone_and_no_places_of_the_budget() ->
     ensure!(NatsBoard::join(engine.clone(), settings("us")).await.is_err(), "another zone");
     NatsBoard::join(engine.clone(), settings("eu")).await?;
     ensure!(engine.stop_kills(None).await.is_err() && engine.init(LAYOUT).await.is_err(), "no operator");
+    Ok(())
+}
+
+/// The example of the NATS documentation: nobody's secret.
+const NKEY: (&str, &str) = (
+    "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4",
+    "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY",
+);
+
+#[tokio::test]
+async fn tls_is_verified_and_an_nkey_opens_the_server() -> Result<()> {
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()])?.self_signed(&key)?;
+    let settings = format!(
+        "tls {{ cert_file: \"FOLDER/server.pem\", key_file: \"FOLDER/server.key\" }}\n\
+         authorization {{ users: [ {{ nkey: {} }} ] }}",
+        NKEY.0
+    );
+    let files = [("server.pem", certificate.pem()), ("server.key", key.serialize_pem())];
+    let server = Nats::with_files(&settings, &files.each_ref().map(|(name, text)| (*name, text.as_str()))).await?;
+    let folder = tempfile::tempdir()?;
+    let (ca, seed) = (folder.path().join("ca.pem"), folder.path().join("seed"));
+    write(&ca, &certificate.pem(), 0o644)?;
+    write(&seed, &format!("{}\n", NKEY.1), 0o600)?;
+    let full = NatsSettings { url: server.tls_url().into(), credentials: None, nkey: Some(seed.clone()), ca: Some(ca) };
+    Engine::connect(&full, "tests").await?.init(LAYOUT).await?;
+    for (settings, what) in [
+        (NatsSettings { ca: None, ..full.clone() }, "a certificate that nobody vouches for"),
+        (NatsSettings { nkey: None, ..full.clone() }, "no key"),
+    ] {
+        let refused = Engine::connect(&settings, "tests").await.err();
+        ensure!(refused.is_some_and(|error| error.to_string().contains("--nats")), "{what}");
+    }
+    write(&seed, NKEY.1, 0o644)?;
+    let error = Engine::connect(&full, "tests").await.err().context("others may read the seed")?.to_string();
+    ensure!(error.contains("--nats-nkey") && !error.contains(NKEY.1), "{error}");
     Ok(())
 }
