@@ -56,6 +56,19 @@ impl Nats {
     ///
     /// Same as [`Nats::start`].
     pub async fn with_files(settings: &str, files: &[(&str, &str)]) -> Result<Self> {
+        Self::configured("10GB", settings, files).await
+    }
+
+    /// Starts a server whose disk has room for so much, such as `4MB`.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`Nats::start`].
+    pub async fn with_store(room: &str) -> Result<Self> {
+        Self::configured(room, "", &[]).await
+    }
+
+    async fn configured(room: &str, settings: &str, files: &[(&str, &str)]) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = scratch()?.folder(&format!("nats-{number}"))?;
@@ -67,7 +80,7 @@ impl Nats {
         let settings = settings.replace("FOLDER", &folder.display().to_string());
         let store = folder.join("store");
         let config = format!(
-            "listen: \"127.0.0.1:{port}\"\nserver_name: \"nats-{number}\"\njetstream {{ store_dir: \"{}\" }}\n{settings}\n",
+            "listen: \"127.0.0.1:{port}\"\nserver_name: \"nats-{number}\"\njetstream {{ store_dir: \"{}\", max_file_store: {room} }}\n{settings}\n",
             store.display()
         );
         let path = folder.join("nats.conf");

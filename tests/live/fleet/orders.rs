@@ -9,10 +9,11 @@ use archon_pool_contract::host_api::{Order, Outcome};
 use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_fleet::Plan;
 use archon_pool_fleet::nats::{Engine, HOUR, Ledger};
-use archon_pool_tests::until;
+use archon_pool_tests::{Nats, until};
+use async_nats::jetstream;
 use serde_json::Value;
 
-use super::board::{connected, fleet as engine};
+use super::board::{LAYOUT, connected, fleet as engine};
 use super::{files, fleet, text};
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};
 use crate::support::{host_for, host_with, impatient, plugin, run_in};
@@ -158,5 +159,31 @@ async fn a_plan_is_carried_out_as_it_was_shown_and_only_after_its_approval() -> 
     let count = |wanted: &Outcome| outcomes.iter().filter(|outcome| *outcome == wanted).count();
     ensure!((count(&Outcome::Signalled), count(&Outcome::Changed)) == (2, 1), "{outcomes:?}");
     ensure!(sessions[0].answers().await, "it was used since the plan");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_disk_of_the_engine_refuses_kills_and_is_reported() -> Result<()> {
+    let server = Nats::with_store("4MB").await?;
+    let engine = connected(&server).await?;
+    engine.init(LAYOUT).await?;
+    let ledger = ledger(&engine, "one").await?;
+    ensure!(ledger.reserve("shop", &[order(1)]).await.granted == 1);
+    let events = jetstream::new(async_nats::connect(server.url()).await?);
+    let mut refused = None;
+    for _ in 0..64 {
+        let published = events.publish("fleet.event.shop", vec![b'x'; 256 << 10].into()).await?;
+        if let Err(error) = published.await {
+            refused = Some(error.to_string());
+            break;
+        }
+    }
+    ensure!(refused.is_some(), "the store has room for four megabytes alone");
+    let full = ledger.reserve("shop", &[order(2)]).await;
+    ensure!(full.granted == 0 && full.refusal.contains("cannot be asked"), "{full:?}");
+    ensure!(engine.pause("shop", Some("full")).await.is_ok_and(|is_there| !is_there), "it still reads");
+    events.get_stream("FLEET_EVENTS").await?.purge().await?;
+    until("there is room again", async || Ok(ledger.reserve("shop", &[order(2)]).await.granted == 1)).await?;
+    ensure!(engine.kills().await? == 2);
     Ok(())
 }
