@@ -1,7 +1,7 @@
 //! The folder of a fleet's files: a state and a report for each target.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Store {
     pub fn write_state(&self, id: &str, state: &State) -> Result<(), BoardError> {
         let path = self.path(STATES, id);
         let text = serde_json::to_string(state).map_err(|error| failed(&path, error.to_string()))?;
-        private_file::write(&path, text.as_bytes()).map_err(|error| failed(&path, error.to_string()))
+        replace(&path, text.as_bytes()).map_err(|error| failed(&path, error.to_string()))
     }
 
     /// Reads the last report of a target; none before its first round.
@@ -94,7 +94,7 @@ impl Store {
     /// Fails if it cannot be written.
     pub fn write_report(&self, report: &FleetReport) -> Result<(), BoardError> {
         let path = self.path(REPORTS, &report.id);
-        private_file::write(&path, report.to_json().as_bytes()).map_err(|error| failed(&path, error.to_string()))
+        replace(&path, report.to_json().as_bytes()).map_err(|error| failed(&path, error.to_string()))
     }
 
     /// Reads the last reports of all targets, by name.
@@ -143,6 +143,18 @@ impl Store {
     fn path(&self, folder: &str, id: &str) -> PathBuf {
         self.folder.join(folder).join(format!("{id}.json"))
     }
+}
+
+/// Replaces a file in one step. It is not flushed to the disk: that would take most of the time of a round, and what a
+/// power failure loses is computed again. One process writes, and one round of a target at a time.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    private_file::create(&fresh)?.write_all(bytes)?;
+    fs::rename(&fresh, path)
 }
 
 /// Reads a file; none where there is no such file. One of another form counts as none: it only held what is computed
