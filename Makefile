@@ -33,7 +33,7 @@ PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-page run-page test-node run-node test-python run-python test-matrix packages lab \
         pools bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units \
-        lint-worlds lint-node lint-python audit lock freeze-wit clean serve-chaos
+        lint-worlds lint-node lint-python audit lock freeze-wit clean serve-chaos fleet-scale
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -51,10 +51,11 @@ demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planne
 	$(RUN_CARGO) build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
-# Installs Debian 13's poolers, and client libraries of Python and Node, for the live tests.
+# Installs Debian 13's poolers, client libraries of Python and Node, and a NATS server, for the live tests.
 peers: needs-test
 	tests/poolers.sh $(TARGET)/poolers
 	tests/clients/install.sh $(TARGET)/clients
+	tests/nats/install.sh $(TARGET)/nats
 
 test: needs-test ## Everything, unattended
 	@echo "1/3 compiling, and installing what tests need: 10 to 18 minutes the first time, 3 after a change"
@@ -166,6 +167,11 @@ soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, a
 serve-chaos: needs-test ## serve under 10,000 scrapes a minute, with a server in trouble, then with 200 targets: figures
 	$(RUN_CARGO) build $(ALL) --bin archon-pool
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test serve-chaos -- --nocapture --test-threads=1
+
+fleet-scale: needs-test peers ## fleet run, then workers that are killed with their engine: 1,000 targets for ten minutes each: figures
+	$(RUN_CARGO) build $(ALL) --bin archon-pool
+	FLEET_TARGETS=$${FLEET_TARGETS:-1000} SOAK_SECONDS=$${SOAK_SECONDS:-600} \
+	  cargo test $(ALL) --test fleet-scale -- --nocapture --test-threads=1
 
 lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
 

@@ -19,8 +19,8 @@ pub use archon_pool_audit as audit;
 pub use archon_pool_cassette as cassette;
 pub use archon_pool_contract::fault::{Fault, kind};
 pub use archon_pool_core::{
-    audit_sink, bindings, compiler, consent, context, credential_source, digest, engine, host, interceptor, json_text,
-    limits, linker, plugin, policy, private_file, secret_scan, skill_output, xdg,
+    audit_sink, bindings, budget, compiler, consent, context, credential_source, digest, engine, host, interceptor,
+    json_text, limits, linker, plugin, policy, private_file, secret_scan, skill_output, xdg,
 };
 pub use archon_pool_plugins::{plugin_store, policy_file, signature, sql, verified_plugin};
 pub use archon_pool_postgres::session::all_over as sessions_closed;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
+use archon_pool::budget::Reserved;
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
@@ -172,5 +174,35 @@ async fn a_session_that_does_not_end_in_time_is_reported_as_surviving() -> Resul
     signal("CONT", session.pid().unsigned_abs())?;
     assert_eq!(outcomes?, [Outcome::Survived]);
     assert_eq!(session.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN), "the signal was sent all the same");
+    Ok(())
+}
+
+#[tokio::test]
+async fn orders_beyond_a_shared_budget_are_refused() -> Result<()> {
+    let cluster = cluster().await?;
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        sessions.push(stuck(&cluster, "invoice-worker").await?);
+    }
+    let left = Arc::new(AtomicUsize::new(2));
+    let taken = Arc::clone(&left);
+    let host = host_for(cluster.url(OPERATOR, "postgres")).budget(move |reservation| {
+        let wanted = reservation.orders.len();
+        let before = taken.load(Ordering::SeqCst);
+        taken.store(before.saturating_sub(wanted), Ordering::SeqCst);
+        async move { Reserved { granted: before.min(wanted), refusal: "the fleet's budget is used up".to_owned() } }
+    });
+    let mut plan = impatient("kill-idle");
+    plan["options"]["dryRun"] = true.into();
+    run_in(plugin(World::Manager), &host, plan).await;
+    assert_eq!(left.load(Ordering::SeqCst), 2, "a plan takes no place");
+    let report = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
+    let targets = &report.actions[0].targets;
+    let count = |outcome: &str| targets.iter().filter(|target| target.outcome == outcome).count();
+    assert_eq!((count("ended"), count("denied")), (2, 2), "{targets:#?}");
+    assert!(
+        targets.iter().filter_map(|target| target.detail.as_deref()).any(|why| why.contains("budget")),
+        "{targets:#?}"
+    );
     Ok(())
 }

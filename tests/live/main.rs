@@ -21,6 +21,7 @@ mod fault_kinds;
 mod faults;
 mod field;
 mod fixes;
+mod fleet;
 mod guide;
 mod hostile;
 mod kill;

@@ -1,6 +1,5 @@
 //! `archon-pool serve` on real servers: metrics, states, targets, signals, access, and trouble of all kinds.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -142,12 +141,5 @@ async fn mistakes_are_found_before_anything_is_opened() -> Result<()> {
         ensure!(status.code() == Some(2), "{flags:?}: {status}: {}", serving.log());
         ensure!(serving.log().contains(words), "{flags:?}: {}", serving.log());
     }
-    Ok(())
-}
-
-fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::write(path, text)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Workspace crates that each crate of the host may depend on.
-const DIRECTIONS: [(&str, &[&str]); 14] = [
+const DIRECTIONS: [(&str, &[&str]); 15] = [
     ("archon-pool-contract", &[]),
     ("archon-pool-components", &[]),
     ("archon-pool-core", &["contract", "components"]),
@@ -16,6 +16,7 @@ const DIRECTIONS: [(&str, &[&str]); 14] = [
     ("archon-pool-plugins", &["contract", "core"]),
     ("archon-pool-report", &["contract"]),
     ("archon-pool-serve", &["contract", "core", "audit", "report"]),
+    ("archon-pool-fleet", &["contract", "core", "serve"]),
     ("archon-pool-top", &["contract", "report"]),
     ("archon-pool-supabase", &["contract", "core", "postgres"]),
     ("archon-pool-tenants", &["contract", "core", "plugins"]),

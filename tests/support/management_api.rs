@@ -19,8 +19,11 @@ use crate::cluster::{Cluster, connect};
 /// Token that the API accepts. Unique, so that a test can search any output for it.
 pub const TOKEN: &str = "sbp_tell-nobody-93d2aa";
 
-/// Reference of the only project.
+/// Reference of the only project with settings and a database.
 pub const REFERENCE: &str = "abcdefghijklmnopqrst";
+
+/// Slug of its organisation.
+pub const ORGANISATION: &str = "acme-org";
 
 /// Prepared response in place of the regular one.
 #[derive(Debug, Clone)]
@@ -82,6 +85,8 @@ pub struct Settings {
 
 struct State {
     settings: Settings,
+    /// Projects of the organisation.
+    projects: usize,
     /// Responses that come before all others, each once.
     next: VecDeque<Reply>,
     requests: Vec<ReceivedRequest>,
@@ -115,8 +120,14 @@ impl ManagementApi {
             dedicated: true,
             ignores_resizes: false,
         };
-        let state =
-            State { settings, next: VecDeque::new(), requests: Vec::new(), database: None, clients: HashMap::new() };
+        let state = State {
+            settings,
+            projects: 1,
+            next: VecDeque::new(),
+            requests: Vec::new(),
+            database: None,
+            clients: HashMap::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let listening = tokio::spawn(async move {
@@ -150,6 +161,11 @@ impl ManagementApi {
     /// Changes the project's settings without a request.
     pub fn change(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.locked().settings);
+    }
+
+    /// Sets the number of the organisation's projects: the one with settings, and others of which the last is paused.
+    pub fn own(&self, projects: usize) {
+        self.locked().projects = projects;
     }
 
     /// Returns the project's settings.
@@ -243,6 +259,9 @@ async fn answer(request: &ReceivedRequest, token: &str, state: &Mutex<State>) ->
     if token != TOKEN {
         return Reply::new(401, json!({ "message": "Unauthorized" }).to_string());
     }
+    if let Some(query) = request.what.strip_prefix(&format!("GET /v1/organizations/{ORGANISATION}/projects?")) {
+        return Reply::new(200, listed(locked(state).projects, query).to_string());
+    }
     let project = format!(" /v1/projects/{REFERENCE}/");
     let Some((method, path)) = request.what.split_once(project.as_str()) else {
         return Reply::new(404, json!({ "message": "Project not found" }).to_string());
@@ -259,6 +278,27 @@ async fn answer(request: &ReceivedRequest, token: &str, state: &Mutex<State>) ->
         },
         _ => Reply::new(404, json!({ "message": format!("Cannot {}", request.what) }).to_string()),
     }
+}
+
+/// Lists a page of the organisation's projects.
+fn listed(projects: usize, query: &str) -> Value {
+    let number = |name: &str| {
+        let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        value.and_then(|value| value.parse::<usize>().ok()).unwrap_or(0)
+    };
+    let (limit, offset) = (number("limit"), number("offset"));
+    let project = |index: usize| {
+        // References that differ in their last letters.
+        let letter = |value: usize| char::from(b'a' + u8::try_from(value % 26).unwrap_or(0));
+        let other = || format!("{}{}{}", &REFERENCE[..18], letter(index / 26), letter(index));
+        let status = if index > 0 && index + 1 == projects { "INACTIVE" } else { "ACTIVE_HEALTHY" };
+        json!({
+            "ref": if index == 0 { REFERENCE.to_owned() } else { other() }, "name": format!("shop {index}"),
+            "status": status, "region": "eu-west-1", "is_branch": false,
+        })
+    };
+    let page: Vec<Value> = (offset..projects.min(offset + limit.min(100))).map(project).collect();
+    json!({ "projects": page, "pagination": { "count": projects, "limit": limit, "offset": offset } })
 }
 
 fn pooler(settings: &Settings) -> Value {

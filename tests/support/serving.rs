@@ -14,7 +14,7 @@ use crate::http::{self, Answer};
 use crate::until::{DEADLINE, until};
 use crate::{ports, process, spawner};
 
-/// `archon-pool serve` on a free port of 127.0.0.1, ended on drop.
+/// `archon-pool serve`, or another command with a server, on a free port of 127.0.0.1. Ended on drop.
 pub struct Serving {
     port: u16,
     folder: TempDir,
@@ -28,7 +28,20 @@ impl Serving {
     ///
     /// Fails if it ends or does not answer in time; the error has its log.
     pub async fn start(flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
-        let serving = Self::launch(flags, environment)?;
+        Self::launch(flags, environment)?.answering().await
+    }
+
+    /// Starts another command, such as `fleet run`, as [`Serving::start`] does.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`Serving::start`].
+    pub async fn start_command(command: &[&str], flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        Self::launch_command(command, flags, environment)?.answering().await
+    }
+
+    async fn answering(self) -> Result<Self> {
+        let serving = self;
         until("the server answers", async || {
             if let Some(status) = serving.ended()? {
                 bail!("it ended with {status}:\n{}", serving.log());
@@ -57,16 +70,27 @@ impl Serving {
     ///
     /// Fails if the program was not built.
     pub fn launch(flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        Self::launch_command(&["serve"], flags, environment)
+    }
+
+    /// Starts another command without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the program was not built.
+    pub fn launch_command(command: &[&str], flags: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        let (name, rest) = command.split_first().context("a command")?;
         let wanted = flags.iter().find_map(|flag| flag.strip_prefix("127.0.0.1:")?.parse().ok());
         let (port, folder) = (wanted.map_or_else(ports::unused_port, Ok)?, tempfile::tempdir()?);
-        let log = File::create(folder.path().join("log"))?;
+        let file = |name: &str| File::create(folder.path().join(name));
+        let (log, output) = (file("log")?, file("output")?);
         let mut command = Command::new(archon_pool()?);
-        command.arg("serve").args(flags);
+        command.arg(name).args(rest).args(flags);
         if !flags.contains(&"--listen") {
             command.args(["--listen", &format!("127.0.0.1:{port}")]);
         }
         command.env_clear().env("HOME", folder.path()).env("XDG_CACHE_HOME", compile_cache()?);
-        command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(output).stderr(log);
         Ok(Self { port, folder, child: Mutex::new(spawner::spawn(command)?) })
     }
 
@@ -88,6 +112,18 @@ impl Serving {
     /// Returns what it wrote to stderr.
     pub fn log(&self) -> String {
         fs::read_to_string(self.file("log")).unwrap_or_default()
+    }
+
+    /// Returns the lines that it wrote to stdout, which are JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them is not.
+    pub fn json_lines(&self) -> Result<Vec<serde_json::Value>> {
+        let text = fs::read_to_string(self.file("output"))?;
+        // The last line may be half written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
     /// Gets a path.

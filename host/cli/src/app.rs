@@ -65,6 +65,17 @@ impl App {
         Self::open_with_log(global, component, policy, tape, Log::new(terminal.log_sink()))
     }
 
+    /// Opens as [`App::open`] does, for the projects that the access token of the environment opens.
+    pub(crate) fn open_for_projects(
+        global: &Global,
+        component: Component<'_>,
+        policy: Policy,
+        terminal: &Terminal,
+    ) -> Result<Self, Fault> {
+        let (tape, log) = (TapeFlags::default(), Log::new(terminal.log_sink()));
+        Self::open_with(global, component, policy, &tape, log, credentials(global).projects())
+    }
+
     /// Opens as [`App::open`] does, and writes log lines to another place than stderr.
     pub(crate) fn open_with_log(
         global: &Global,
@@ -72,6 +83,18 @@ impl App {
         policy: Policy,
         tape: &TapeFlags,
         log: Log,
+    ) -> Result<Self, Fault> {
+        let credentials = if tape.replays() { archon_pool::credentials() } else { credentials(global) };
+        Self::open_with(global, component, policy, tape, log, credentials)
+    }
+
+    fn open_with(
+        global: &Global,
+        component: Component<'_>,
+        policy: Policy,
+        tape: &TapeFlags,
+        log: Log,
+        credentials: Credentials,
     ) -> Result<Self, Fault> {
         let (engine, limits) = engine(global)?;
         let vetting = &global.vetting;
@@ -91,7 +114,6 @@ impl App {
         let plugin = Arc::clone(verified.plugin());
         // Changes are always logged, with or without `--log`.
         let acts = policy.apply;
-        let credentials = if tape.replays() { archon_pool::credentials() } else { credentials(global) };
         let mut host = archon_pool::host(engine, credentials, policy, limits);
         if let Some(path) = global.audit.as_deref().filter(|path| !path.as_os_str().is_empty()) {
             host = host.audit(Audit::open(path)?);
@@ -244,16 +266,22 @@ fn listen(events: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
 
 /// Builds the limits that the command line sets, and an engine under them.
 pub(crate) fn engine(global: &Global) -> Result<(Engine, Limits), Fault> {
-    let mut limits = Limits::default();
-    for (name, value) in &global.limits {
-        limits.set(name, value)?;
-    }
+    let limits = limits(global)?;
     let mut engine = Engine::builder(&limits);
     // An untrusted component is compiled in a process of its own, which can be killed.
     if let Ok(program) = env::current_exe() {
         engine = engine.compile_with(program);
     }
     Ok((engine.build()?, limits))
+}
+
+/// Returns the limits of the command line.
+pub(crate) fn limits(global: &Global) -> Result<Limits, Fault> {
+    let mut limits = Limits::default();
+    for (name, value) in &global.limits {
+        limits.set(name, value)?;
+    }
+    Ok(limits)
 }
 
 /// Component to run.
@@ -272,7 +300,7 @@ fn state_folder() -> Option<PathBuf> {
 }
 
 /// Collects the sources of credentials: flags, then the file, then the environment.
-fn credentials(global: &Global) -> Credentials {
+pub(crate) fn credentials(global: &Global) -> Credentials {
     let mut credentials = archon_pool::credentials().environment();
     if let Some(path) = global.credentials_file.clone().or_else(default_file) {
         credentials = credentials.file(path);

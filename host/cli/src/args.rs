@@ -1,6 +1,7 @@
 //! Subcommands and flags. What they mean is written here once: the help texts are made from it.
 
 mod actions;
+mod fleet;
 mod global;
 mod plugins;
 mod rounds;
@@ -17,6 +18,11 @@ use super::tape::TapeFlags;
 use super::top::flags::TopFlags;
 
 pub(crate) use self::actions::{Acting, Explaining, Killing, Reading};
+#[cfg(feature = "nats")]
+pub(crate) use self::fleet::{
+    Applying, EngineFlags, Importing, Initialising, Killings, Planning, Plans, Targeting, Working,
+};
+pub(crate) use self::fleet::{Fleet, FleetReading, FleetReporting, FleetRunning, Making, SourceFlags, StateFlag};
 pub(crate) use self::global::{Color, Global, LogFormat};
 pub(crate) use self::plugins::{Adding, Approving, Keeping, Signing};
 pub(crate) use self::rounds::{Serving, Watching};
@@ -84,6 +90,9 @@ pub(crate) enum Command {
     },
     /// Watch one or many servers, and serve live pages and metrics for Prometheus
     Serve(Box<Serving>),
+    /// Watch thousands of databases, and print what changes as events
+    #[command(subcommand)]
+    Fleet(Fleet),
     /// Print the input of the analysis as JSON, for later
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager

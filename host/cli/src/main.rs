@@ -17,6 +17,7 @@ mod diff;
 mod error;
 mod exit;
 mod explain;
+mod fleet;
 mod interrupt;
 mod log_lines;
 mod man_pages;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         // They handle signals, and return their own status.
         let handles_signals = match args.command {
             Command::Watch(_) | Command::Report { .. } | Command::Serve(_) => true,
+            Command::Fleet(ref what) => what.handles_signals(),
             #[cfg(feature = "tui")]
             Command::Top { .. } => true,
             _ => false,

@@ -30,7 +30,7 @@ use super::tape::TapeFlags;
 use super::terminal::Terminal;
 #[cfg(feature = "tui")]
 use super::top;
-use super::{ask, audit, diff, explain, serve, watch};
+use super::{ask, audit, diff, explain, fleet, serve, watch};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {
@@ -47,6 +47,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         #[cfg(feature = "tui")]
         Command::Top { screen, reading } => top::top(global, screen, reading, terminal).await,
         Command::Serve(flags) => serve::serve(global, flags, terminal).await,
+        Command::Fleet(what) => fleet::fleet(global, what, terminal).await,
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,
         Command::Report { files, reading } => report::report(global, files, reading, terminal).await,

@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use archon_pool::components::World;
+use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::log::Line;
-use archon_pool_serve::{Access, Pages, Remarks, RoundSettings, Server, Target, Targets, Tls};
+use archon_pool_serve::{MOST_TARGETS, Pages, Remarks, RoundSettings, Server, Target, Targets};
 use serde_json::{Value, json};
 
 use super::app::{App, Component};
@@ -36,11 +37,9 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
         App::open(global, Component::BuiltIn(World::Observer), policy, &TapeFlags::default(), terminal)?
     };
     app.print_notes(terminal);
-    let pages = Pages::new()
-        .origin("component", format!("{}, sha256 {}", app.name(), app.digest()))
-        .origin("program", concat!("archon-pool ", env!("CARGO_PKG_VERSION")));
+    let pages = pages(&app);
     let server = Server {
-        access: access(flags),
+        access: flags.access.at(flags.listen),
         targets,
         applications: flags.applications.into(),
         remarks: remarks(global),
@@ -48,26 +47,23 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
         pages,
     };
     let (host, plugin) = app.into_host();
-    let host = if global.limits.iter().any(|(name, _)| name == LOCK_TIMEOUT.0) {
-        host
-    } else {
-        host.with_limits(Limits { lock_timeout: LOCK_TIMEOUT.1, ..host.limits().clone() })
-    };
-    server.run(host, plugin).await?;
+    server.run(of_rounds(global, host), plugin).await?;
     Ok(Exit::Healthy)
 }
 
-fn access(flags: &Serving) -> Access {
-    let tls = flags.tls_cert.as_ref().zip(flags.tls_key.as_ref());
-    Access {
-        listen: flags.listen,
-        token: flags.token_file.clone(),
-        tls: tls.map(|(certificate, key)| Tls {
-            certificate: certificate.clone(),
-            key: key.clone(),
-            client_ca: flags.tls_client_ca.clone(),
-        }),
+/// Returns the pages of a program with this component.
+pub(crate) fn pages(app: &App) -> Pages {
+    Pages::new()
+        .origin("component", format!("{}, sha256 {}", app.name(), app.digest()))
+        .origin("program", concat!("archon-pool ", env!("CARGO_PKG_VERSION")))
+}
+
+/// Returns a host whose sessions wait for locks no longer than those of rounds should.
+pub(crate) fn of_rounds(global: &Global, host: Host) -> Host {
+    if global.limits.iter().any(|(name, _)| name == LOCK_TIMEOUT.0) {
+        return host;
     }
+    host.with_limits(Limits { lock_timeout: LOCK_TIMEOUT.1, ..host.limits().clone() })
 }
 
 fn targets(global: &Global, flags: &Serving) -> Result<Targets, CliError> {
@@ -78,16 +74,16 @@ fn targets(global: &Global, flags: &Serving) -> Result<Targets, CliError> {
         options: flags.options.to_json()?,
     };
     Ok(match &flags.targets {
-        Some(path) => Targets::File { path: path.clone(), defaults: rounds },
+        Some(path) => Targets::File { path: path.clone(), defaults: rounds, most: MOST_TARGETS },
         None => {
             let name = global.credential.clone().unwrap_or_else(|| DEFAULT.to_owned());
-            Targets::One(Box::new(Target { name, credential: global.credential.clone(), rounds }))
+            Targets::One(Box::new(Target::new(name, global.credential.clone(), rounds)))
         }
     })
 }
 
 /// Writes remarks to stderr: plain lines, log lines with `--log text`, or JSON objects with `--log json`.
-fn remarks(global: &Global) -> Remarks {
+pub(crate) fn remarks(global: &Global) -> Remarks {
     let (format, is_quiet) = (global.log, global.quiet);
     Remarks::new(move |line| {
         let mut stderr = anstream::stderr().lock();

@@ -25,6 +25,8 @@ use super::terminal::tests::captured;
 
 mod decisions;
 pub(super) mod fixture;
+#[cfg(feature = "nats")]
+mod fleet;
 mod pages;
 mod plugins;
 

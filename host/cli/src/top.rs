@@ -15,7 +15,7 @@ use archon_pool::Fault;
 use archon_pool::cassette::Cassette;
 use archon_pool::components::World;
 use archon_pool::log::Log;
-use archon_pool_serve::{RoundSettings, Target, Targets};
+use archon_pool_serve::{MOST_TARGETS, RoundSettings, Target, Targets};
 use archon_pool_top::{Command, Ended, Model, Settings, Update, run, usable};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -142,8 +142,8 @@ fn start(
 fn targets(global: &Global, flags: &TopFlags, defaults: RoundSettings) -> Result<Vec<Target>, Fault> {
     let Some(path) = &flags.targets else {
         let name = global.credential.clone().unwrap_or_else(|| DEFAULT.to_owned());
-        return Ok(vec![Target { name, credential: global.credential.clone(), rounds: defaults }]);
+        return Ok(vec![Target::new(name, global.credential.clone(), defaults)]);
     };
-    let targets = Targets::File { path: path.clone(), defaults }.read()?;
+    let targets = Targets::File { path: path.clone(), defaults, most: MOST_TARGETS }.read()?;
     Ok(targets.into_values().collect())
 }

@@ -33,6 +33,7 @@ pub(crate) use self::thresholds::IdleThresholds;
 use crate::audit_sink::{Act, AuditContext, Place};
 use crate::bindings::Session;
 use crate::bindings::backends::{Backend, Order, Outcome};
+use crate::budget::{Reservation, Reserved};
 use crate::consent;
 use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
@@ -213,10 +214,13 @@ impl<'a> Delivery<'a> {
             return if left == 0 { Err(self.caps.over_hour()) } else { Ok(vec![None; orders.len().min(left)]) };
         }
         let granted = hourly.take(&place, orders.len(), most, Instant::now()).await;
-        let orders = &orders[..granted];
-        if orders.is_empty() {
+        if granted == 0 {
             return Err(self.caps.over_hour());
         }
+        let reserved = self.reserve(&orders[..granted]).await;
+        hourly.give_back(&place, granted - reserved.as_ref().copied().unwrap_or(0)).await;
+        let granted = reserved.map_err(Outcome::Denied)?;
+        let orders = &orders[..granted];
         let events = orders.iter().map(|order| event(self.session, self.author, order, false, "sending", ""));
         let announced = match self.author.announce(&place, most, events).await {
             Ok(announced) => announced,
@@ -235,6 +239,21 @@ impl<'a> Delivery<'a> {
             trace(self.session, self.author, order, false, "sending", "");
         }
         Ok(announced)
+    }
+
+    /// Takes places of the budget that other hosts share: for the first orders, at least one. The error is the reason
+    /// against all.
+    async fn reserve(&self, orders: &[Order]) -> Result<usize, String> {
+        let Some(budget) = &self.shared_caps.budget else { return Ok(orders.len()) };
+        let login = self.session.login();
+        let reservation = Reservation {
+            server: login.server,
+            database: login.database,
+            tenant: self.author.tenant.as_deref().map(str::to_owned),
+            orders: orders.iter().map(Into::into).collect(),
+        };
+        let Reserved { granted, refusal } = budget.reserve(reservation).await;
+        if granted == 0 { Err(refusal) } else { Ok(granted.min(orders.len())) }
     }
 
     fn place(&self) -> Place {

@@ -40,6 +40,12 @@ pub trait CredentialSource: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Returns the server of a credential, or of the default one: `host:port`. None where only opening it shows the
+    /// server, or there is no such credential.
+    fn server(&self, _name: Option<&str>) -> Option<String> {
+        None
+    }
+
     /// Prepares what is kept open between calls, while the component of the next call starts.
     fn prepare(&self) {}
 }
@@ -56,6 +62,10 @@ impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
 
     fn keeping_session(&self) -> Option<Arc<dyn CredentialSource>> {
         (**self).keeping_session()
+    }
+
+    fn server(&self, name: Option<&str>) -> Option<String> {
+        (**self).server(name)
     }
 
     fn prepare(&self) {

@@ -15,6 +15,7 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use crate::audit_sink::{AuditContext, AuditSink};
 use crate::backends::{Delivery, KillCounter, SharedCaps, denied};
 use crate::bindings::{CredentialScope, backends};
+use crate::budget::{Budget, Reservation, Reserved};
 use crate::call_state::CallState;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::context::{CallContext, Intent};
@@ -136,6 +137,16 @@ impl Host {
         self
     }
 
+    /// Takes a place of a budget for each order, right before it is sent and after all other caps; an order without one is
+    /// refused. Other hosts may share the budget. Dry runs take none.
+    pub fn budget<F>(mut self, reserve: impl Fn(Reservation) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Reserved> + Send + 'static,
+    {
+        self.shared_caps.budget = Some(Budget::new(reserve));
+        self
+    }
+
     /// Shares the caps per hour with another host.
     pub fn with_hour_of(mut self, other: &Self) -> Self {
         self.shared_caps.hourly = other.shared_caps.hourly.clone();
@@ -175,6 +186,11 @@ impl Host {
     /// Returns the limits of every call.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Returns the server of a credential, or of the default one: see [`CredentialSource::server`].
+    pub fn server(&self, credential: Option<&str>) -> Option<String> {
+        self.credentials.server(credential)
     }
 
     /// Calls `skill.run`: SkillInput in, SkillOutput out.

@@ -15,6 +15,7 @@ compile_error!("the host needs Unix: it checks owners and modes of files, locks 
 pub mod access_path;
 pub mod audit_sink;
 pub mod bindings;
+pub mod budget;
 pub mod call_budget;
 pub mod compiler;
 pub mod components;

@@ -14,7 +14,7 @@ use archon_pool_core::shutdown_guard::ShutdownGuard;
 use async_trait::async_trait;
 
 use crate::credential::Credential;
-use crate::credentials::{CallCredentials, Controller, Credentials, FallbackTargets};
+use crate::credentials::{CallCredentials, Controller, Credentials, FallbackTargets, Place};
 use crate::error;
 use crate::open_session::OpenSession;
 use crate::opening;
@@ -41,6 +41,14 @@ impl CredentialSource for Credentials {
         let mut keeping = self.clone();
         keeping.cache = Some(SessionCache::new());
         Some(Arc::new(keeping))
+    }
+
+    fn server(&self, name: Option<&str>) -> Option<String> {
+        let credentials = CallCredentials::new(Arc::new(self.clone()), None, None, name.map(str::to_owned)).ok()?;
+        match credentials.find(name).ok()?.place {
+            Place::Here(access) => Some(access.target.login().server),
+            Place::Vault { .. } => None,
+        }
     }
 
     fn prepare(&self) {

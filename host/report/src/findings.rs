@@ -23,15 +23,20 @@ pub(super) fn findings(page: &mut Page, findings: &[Finding], coverage: &Coverag
         if index > 0 {
             page.blank();
         }
-        let (mark, style) = severity(&finding.severity);
-        // The severity is a word as well: not everyone can see a mark and its colour.
-        page.item(INDENT, mark, style, &format!("{} {}: {}", finding.severity, finding.id, finding.text));
-        for evidence in &finding.evidence {
-            page.item(BODY, "·", DIM, evidence);
-        }
-        if let Some(fix) = &finding.fix {
-            self::fix(page, fix);
-        }
+        self::finding(page, finding);
+    }
+}
+
+/// Adds one finding with its fix.
+pub fn finding(page: &mut Page, finding: &Finding) {
+    let (mark, style) = severity(&finding.severity);
+    // The severity is a word as well: not everyone can see a mark and its colour.
+    page.item(INDENT, mark, style, &format!("{} {}: {}", finding.severity, finding.id, finding.text));
+    for evidence in &finding.evidence {
+        page.item(BODY, "·", DIM, evidence);
+    }
+    if let Some(fix) = &finding.fix {
+        self::fix(page, fix);
     }
 }
 

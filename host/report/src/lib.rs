@@ -45,6 +45,7 @@ pub use self::differences::differences;
 pub use self::document::{Document, Failure};
 pub use self::explanation::explanation;
 pub use self::fault::fault;
+pub use self::findings::finding;
 pub use self::hints::hint;
 pub use self::locks::{Holder, LockTree};
 pub use self::round::Round;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::histogram::Histogram;
 use crate::metrics::{self, Format, Process};
 use crate::order_status::OrderStatus;
 use crate::pages::Pages;
@@ -169,6 +170,14 @@ impl Board {
         if lock(&self.state).process.orders.as_deref() != Some(orders) {
             self.change(|state| state.process.orders = Some(Arc::new(orders.clone())));
         }
+    }
+
+    /// Records the delay of a round of a fleet.
+    pub(crate) fn lagged(&self, lag: Duration) {
+        self.change(|state| {
+            let lags = || Histogram::new(&[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0]);
+            state.process.lag.get_or_insert_with(lags).observe(lag);
+        });
     }
 
     /// Records that this program ends.

@@ -18,38 +18,64 @@ use crate::access::{Access, InForce, Requirements};
 use crate::board::Board;
 use crate::pages::Pages;
 
+/// An address that is listened on, and not answered yet.
+pub struct Bound {
+    access: Access,
+    requirements: Requirements,
+    listener: TcpListener,
+}
+
+impl Bound {
+    /// Reads the files of the access, and listens on its address.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the access is open to others, a file cannot be read, or the address cannot be used.
+    pub async fn open(access: Access) -> Result<Self, Fault> {
+        let access = access.check()?;
+        let requirements = access.read()?;
+        let listener = access.bind().await?;
+        Ok(Self { access, requirements, listener })
+    }
+
+    /// Returns the URL.
+    pub fn address(&self) -> String {
+        let scheme = if self.access.has_tls() { "https" } else { "http" };
+        self.listener.local_addr().map_or_else(|_| scheme.to_owned(), |address| format!("{scheme}://{address}"))
+    }
+
+    /// Starts to answer.
+    pub(crate) fn start(self, board: Arc<Board>, pages: Pages) -> Listening {
+        let Self { access, requirements, listener } = self;
+        let requirements = InForce::new(requirements);
+        let routes = routes::routes(board, pages, requirements.clone(), access.is_open());
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(connections::serve(listener, routes, requirements.clone(), stopped));
+        Listening { access, requirements, stop, task }
+    }
+}
+
 /// A running server.
-pub(crate) struct Listening {
+pub struct Listening {
     access: Access,
     requirements: InForce,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-/// Starts to answer.
-pub(crate) fn start(
-    listener: TcpListener,
-    access: Access,
-    requirements: Requirements,
-    board: Arc<Board>,
-    pages: Pages,
-) -> Listening {
-    let requirements = InForce::new(requirements);
-    let routes = routes::routes(board, pages, requirements.clone(), access.is_open());
-    let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(connections::serve(listener, routes, requirements.clone(), stopped));
-    Listening { access, requirements, stop, task }
-}
-
 impl Listening {
     /// Reads token and certificates again; the earlier ones stay when that fails.
-    pub(crate) fn reload(&self) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read.
+    pub fn reload(&self) -> Result<(), Fault> {
         self.requirements.replace(self.access.read()?);
         Ok(())
     }
 
     /// Ends it: requests that were received are answered.
-    pub(crate) async fn end(self) {
+    pub async fn end(self) {
         self.stop.send_replace(true);
         // It does not panic; an aborted task is at its end as well.
         let _ = self.task.await;

@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Wish of a service manager or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     /// SIGTERM or SIGINT.
     End,
     /// SIGHUP.
@@ -13,7 +13,7 @@ pub(crate) enum Event {
 }
 
 /// The signals that are listened for.
-pub(crate) struct Signals {
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -21,7 +21,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Listens from now on.
-    pub(crate) fn listen() -> Result<Self, Fault> {
+    pub fn listen() -> Result<Self, Fault> {
         let listen = |kind_of| {
             signal(kind_of)
                 .map_err(|error| Fault::new(kind::OVERLOADED, format!("signals cannot be received: {error}")))
@@ -34,7 +34,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(crate) async fn next(&mut self) -> Event {
+    pub async fn next(&mut self) -> Event {
         tokio::select! {
             _ = self.terminate.recv() => Event::End,
             _ = self.interrupt.recv() => Event::End,

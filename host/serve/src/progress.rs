@@ -19,14 +19,14 @@ const HISTORY: usize = 120;
 const WORDS: usize = 12;
 
 /// A round that has ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
+#[derive(Debug, Clone)]
+pub struct Ended {
     /// The report, or the fault.
-    pub(crate) outcome: Result<Arc<Report>, Fault>,
+    pub outcome: Result<Arc<Report>, Fault>,
     /// Wall-clock time.
-    pub(crate) took: Duration,
+    pub took: Duration,
     /// Processor time of the component.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
 }
 
 /// Returns the status after one more round, with series for at most so many applications.

@@ -13,7 +13,8 @@ impl Remarks {
         Self(Arc::new(say))
     }
 
-    pub(crate) fn say(&self, line: &str) {
+    /// Passes a line on.
+    pub fn say(&self, line: &str) {
         (self.0)(line);
     }
 }

@@ -28,13 +28,7 @@ struct Data {
 
 /// Makes one round. One that takes longer than the interval is given up together with its session. The carry is
 /// replaced by that of the report.
-pub(crate) async fn round(
-    host: &Host,
-    plugin: &Plugin,
-    target: &Target,
-    probes: bool,
-    carry: &mut Option<Value>,
-) -> Ended {
+pub async fn round(host: &Host, plugin: &Plugin, target: &Target, probes: bool, carry: &mut Option<Value>) -> Ended {
     // Both compute the whole report; only the first opens fresh connections.
     let action = if probes { Action::FullAnalysis } else { Action::DetectLeaks };
     let mut input = json!({ "action": action.name(), "options": target.rounds.options });

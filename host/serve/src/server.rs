@@ -6,13 +6,12 @@ use std::sync::Arc;
 use archon_pool_contract::fault::Fault;
 use archon_pool_core::host::Host;
 use archon_pool_core::plugin::Plugin;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::board::Board;
 use crate::fleet::Fleet;
-use crate::http::{self, Listening};
+use crate::http::{Bound, Listening};
 use crate::lifecycle::{Event, Signals};
 use crate::metrics::Process;
 use crate::orders;
@@ -48,12 +47,9 @@ impl Server {
         let Self { access, targets, applications, remarks, orders, pages } = self;
         // All that can be wrong is found before the first connection.
         let list = targets.read()?;
-        let access = access.check()?;
-        let requirements = access.read()?;
         let mut signals = Signals::listen()?;
-        let listener = access.bind().await?;
-        let process = Process { digest: plugin.digest(), world: plugin.world(), reload_successful: true, orders: None };
-        let board = Arc::new(Board::new(process));
+        let bound = Bound::open(access).await?;
+        let board = Arc::new(Board::new(Process::of(&plugin)));
         // Ended when it is dropped.
         let mut following = JoinSet::new();
         if let Some(path) = orders {
@@ -61,9 +57,9 @@ impl Server {
         }
         let shared = Shared { host, plugin, board: Arc::clone(&board), remarks: remarks.clone(), applications };
         let mut fleet = Fleet::new(shared);
-        remarks.say(&format!("{} on {}", targets_of(list.len()), address(&listener, &access)));
+        remarks.say(&format!("{} on {}", targets_of(list.len()), bound.address()));
         fleet.set(list);
-        let server = http::start(listener, access, requirements, Arc::clone(&board), pages);
+        let server = bound.start(Arc::clone(&board), pages);
         let mut systemd = Systemd::ready();
         let ended = loop {
             let event = tokio::select! {
@@ -99,11 +95,6 @@ fn reload(targets: &Targets, fleet: &mut Fleet, server: &Listening, board: &Boar
         }
         Err(fault) => remarks.say(&format!("targets not read again, the earlier ones stay: {}", fault.message)),
     }
-}
-
-fn address(listener: &TcpListener, access: &Access) -> String {
-    let scheme = if access.has_tls() { "https" } else { "http" };
-    listener.local_addr().map_or_else(|_| scheme.to_owned(), |address| format!("{scheme}://{address}"))
 }
 
 fn targets_of(count: usize) -> String {

@@ -1,4 +1,4 @@
-//! Targets: from a file, or the one of the command line.
+//! Targets: from a file, or the one of the command line. `fleet` reads the same file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Largest size of the file, bytes.
-const MOST_BYTES: usize = 1 << 20;
-
-/// Largest number of targets.
-const MOST_TARGETS: usize = 1_000;
+const MOST_BYTES: usize = 4 << 20;
 
 /// Longest name, bytes.
 const LONGEST_NAME: usize = 64;
+
+/// Longest name of a server, bytes: a host name and a port.
+const LONGEST_SERVER: usize = 260;
 
 /// Shortest and longest interval, seconds.
 const INTERVALS: std::ops::RangeInclusive<u64> = 1..=86_400;
@@ -29,8 +29,24 @@ pub struct Target {
     pub name: String,
     /// Name of its credential; the default credential when absent.
     pub credential: Option<String>,
+    /// Placement in a fleet.
+    pub placement: Placement,
     /// Settings of its rounds.
     pub rounds: RoundSettings,
+}
+
+/// Largest number of targets that keep a session each.
+pub const MOST_TARGETS: usize = 1_000;
+
+/// Placement of a target in a fleet. `serve` ignores it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Placement {
+    /// Server whose calls at the same time are bounded; that of the credential when absent.
+    pub server: Option<String>,
+    /// Zone whose workers reach it; the default zone when absent.
+    pub zone: Option<String>,
+    /// Tags by which commands select it.
+    pub tags: Vec<String>,
 }
 
 /// Settings of a target's rounds.
@@ -55,6 +71,8 @@ pub enum Targets {
         path: PathBuf,
         /// Settings of targets that have none of their own.
         defaults: RoundSettings,
+        /// Largest number of targets.
+        most: usize,
     },
 }
 
@@ -70,8 +88,19 @@ struct Entry {
     credential: Option<String>,
     interval: Option<u64>,
     probe_interval: Option<u64>,
+    server: Option<String>,
+    zone: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
     #[serde(default)]
     options: Map<String, Value>,
+}
+
+impl Target {
+    /// Creates a target that is in no fleet.
+    pub fn new(name: impl Into<String>, credential: Option<String>, rounds: RoundSettings) -> Self {
+        Self { name: name.into(), credential, placement: Placement::default(), rounds }
+    }
 }
 
 impl Targets {
@@ -86,22 +115,21 @@ impl Targets {
                 check_options(&target.rounds.options).map_err(Fault::invalid)?;
                 Ok(BTreeMap::from([(target.name.clone(), (**target).clone())]))
             }
-            Self::File { path, defaults } => {
-                read(path, defaults).map_err(|why| Fault::invalid(format!("--targets {}: {why}", path.display())))
-            }
+            Self::File { path, defaults, most } => read(path, defaults, *most)
+                .map_err(|why| Fault::invalid(format!("--targets {}: {why}", path.display()))),
         }
     }
 }
 
-fn read(path: &Path, defaults: &RoundSettings) -> Result<BTreeMap<String, Target>, String> {
+fn read(path: &Path, defaults: &RoundSettings, most: usize) -> Result<BTreeMap<String, Target>, String> {
     let bytes = private_file::read(path, Readers::Anyone, MOST_BYTES)?;
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
     let file: File = toml::from_str(&text).map_err(|error| error.to_string().trim_end().to_owned())?;
     if file.targets.is_empty() {
         return Err("it has no target: add one as [targets.NAME]".into());
     }
-    if file.targets.len() > MOST_TARGETS {
-        return Err(format!("it has more than {MOST_TARGETS} targets"));
+    if file.targets.len() > most {
+        return Err(format!("it has more than {most} targets"));
     }
     file.targets
         .into_iter()
@@ -115,23 +143,34 @@ fn read(path: &Path, defaults: &RoundSettings) -> Result<BTreeMap<String, Target
 impl Entry {
     fn target(self, name: &str, defaults: &RoundSettings) -> Result<Target, String> {
         check_name(name)?;
-        let interval = match self.interval {
+        let Self { credential, interval, probe_interval, server, zone, tags, options: own } = self;
+        let interval = match interval {
             Some(seconds) if INTERVALS.contains(&seconds) => Duration::from_secs(seconds),
             Some(seconds) => return Err(out_of_range("interval", seconds)),
             None => defaults.interval,
         };
-        let probe_interval = match self.probe_interval {
+        let probe_interval = match probe_interval {
             Some(0) => None,
             Some(seconds) if INTERVALS.contains(&seconds) => Some(Duration::from_secs(seconds)),
             Some(seconds) => return Err(out_of_range("probe-interval", seconds)),
             None => defaults.probe_interval,
         };
         let mut options = defaults.options.clone();
-        options.extend(self.options);
+        options.extend(own);
         check_options(&options)?;
+        if server.as_ref().is_some_and(|server| server.is_empty() || server.len() > LONGEST_SERVER) {
+            return Err(format!("server must have 1 to {LONGEST_SERVER} bytes"));
+        }
+        zone.iter().chain(&tags).try_for_each(|word| check_word(word))?;
         // The name of the target is that of its credential unless it has another.
-        let credential = Some(self.credential.unwrap_or_else(|| name.to_owned()));
-        Ok(Target { name: name.to_owned(), credential, rounds: RoundSettings { interval, probe_interval, options } })
+        let credential = Some(credential.unwrap_or_else(|| name.to_owned()));
+        let placement = Placement { server, zone, tags };
+        Ok(Target {
+            name: name.to_owned(),
+            credential,
+            placement,
+            rounds: RoundSettings { interval, probe_interval, options },
+        })
     }
 }
 
@@ -149,10 +188,19 @@ fn check_name(name: &str) -> Result<(), String> {
     Err(format!("a target's name has 1 to {LONGEST_NAME} letters, digits, '_', '.' and '-', and not dots alone"))
 }
 
+/// Checks the name of a zone or a tag.
+fn check_word(word: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if (1..=LONGEST_NAME).contains(&word.len()) && word.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(format!("a zone or a tag has 1 to {LONGEST_NAME} letters, digits, '_' and '-'"))
+}
+
 fn check_options(options: &Map<String, Value>) -> Result<(), String> {
     for acting in ["dryRun", "healthCheckInterval"] {
         if options.contains_key(acting) {
-            let instead = if acting == "dryRun" { "serve changes nothing" } else { "set probe-interval" };
+            let instead = if acting == "dryRun" { "rounds change nothing" } else { "set probe-interval" };
             return Err(format!("options.{acting} has no effect here: {instead}"));
         }
     }
@@ -175,7 +223,7 @@ mod tests {
     fn parse(text: &str) -> Result<BTreeMap<String, Target>, String> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), text).expect("written");
-        read(file.path(), &defaults())
+        read(file.path(), &defaults(), 2)
     }
 
     #[test]
@@ -196,6 +244,14 @@ mod tests {
     }
 
     #[test]
+    fn a_target_has_a_place_in_a_fleet() {
+        let text = "[targets.a]\nserver = 'db1:5432'\nzone = 'eu'\ntags = ['shop', 'prod']";
+        let placement = parse(text).expect("valid").remove("a").expect("a target").placement;
+        assert_eq!((placement.server.as_deref(), placement.zone.as_deref()), (Some("db1:5432"), Some("eu")));
+        assert_eq!(placement.tags, ["shop", "prod"]);
+    }
+
+    #[test]
     fn errors_name_the_target_and_the_setting() {
         for (text, words) in [
             ("", "missing field `targets`"),
@@ -204,7 +260,10 @@ mod tests {
             ("[targets.a]\nintervall = 5", "intervall"),
             ("[targets.a]\noptions = { minSize = 0 }", "minSize"),
             ("[targets.a]\noptions = { minsize = 1 }", "minsize"),
-            ("[targets.a]\noptions = { dryRun = false }", "serve changes nothing"),
+            ("[targets.a]\noptions = { dryRun = false }", "rounds change nothing"),
+            ("[targets.a]\nzone = 'a.b'", "a zone or a tag"),
+            ("[targets.a]\nserver = ''", "server must have"),
+            ("[targets.a]\n[targets.b]\n[targets.c]", "more than 2 targets"),
             ("[targets.'a b']", "letters, digits"),
             ("[targets.'..']", "not dots alone"),
         ] {

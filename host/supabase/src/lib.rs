@@ -15,6 +15,7 @@ mod counted;
 mod detour;
 mod http;
 mod literal;
+mod organisation;
 mod pace;
 mod pooler;
 mod project;
@@ -32,6 +33,7 @@ use archon_pool_postgres::project_api::{ProjectApi, ProviderApi};
 use archon_pool_postgres::target::Target;
 use async_trait::async_trait;
 
+pub use self::organisation::{ListedProject, projects};
 use self::pooler::Pooler;
 use self::project::Project;
 use self::query::Query;

@@ -21,7 +21,7 @@ use archon_pool_core::pooler::view::View;
 use archon_pool_core::shutdown_guard::ShutdownGuard;
 use archon_pool_postgres::credentials::{AccessToken, Credentials, ProjectReference};
 use archon_pool_postgres::target::Target;
-use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
+use archon_pool_tests::management_api::{ORGANISATION, REFERENCE, Reply, TOKEN};
 use archon_pool_tests::{Cluster, ManagementApi, supabase, until};
 use secrecy::SecretString;
 use tokio_postgres::types::Type;
@@ -55,6 +55,21 @@ async fn fault(replies: &[Reply]) -> (Fault, usize) {
     let fault = project(&api, &Limits::default()).pooler().await.unwrap_err();
     assert!(!fault.message.contains(TOKEN), "{fault}");
     (fault, api.requests().len())
+}
+
+#[tokio::test]
+async fn the_projects_of_an_organisation_are_listed_page_by_page() {
+    let api = ManagementApi::start().await.unwrap();
+    api.own(250);
+    let (token, url) = (SecretString::from(TOKEN), api.url());
+    let list = async |name: &str| crate::projects(&token, name, Some(&url), &Limits::default()).await;
+    let listed = list(ORGANISATION).await.unwrap();
+    assert_eq!((listed.len(), api.requests().len()), (250, 3));
+    assert_eq!(listed.iter().filter(|project| !project.is_active).count(), 1, "one is paused");
+    for name in ["another", "../projects"] {
+        let fault = list(name).await.unwrap_err();
+        assert!(fault.message.contains("--supabase-org"), "{fault}");
+    }
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use archon_pool_tests::target_files::write;
 use archon_pool_tests::{Serving, http, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use super::write;
 use crate::actions::{OPERATOR, cluster};
 
 const TOKEN: &str = "b5ac6f1e3d9f4c0d8a7e";

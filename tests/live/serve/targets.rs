@@ -4,44 +4,30 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool_tests::{Cluster, Serving, until};
+use archon_pool_tests::{Cluster, Serving, TargetFiles, until};
 
-use super::{OURS, rounds, write};
+use super::{OURS, rounds};
 use crate::actions::{OPERATOR, cluster};
 
-/// Files of targets and credentials in a folder of their own.
-struct Files {
-    folder: tempfile::TempDir,
+/// Writes credentials of these names for one server.
+fn files(cluster: &Cluster, names: &[&str]) -> Result<TargetFiles> {
+    TargetFiles::new(names.iter().map(|name| (*name, cluster.url(OPERATOR, "postgres"))))
 }
 
-impl Files {
-    fn new(cluster: &Cluster, names: &[&str]) -> Result<Self> {
-        let files = Self { folder: tempfile::tempdir()? };
-        let entry = |name: &&str| format!("[{name}]\nurl = '{}'\n", cluster.url(OPERATOR, "postgres"));
-        write(&files.folder.path().join("credentials.toml"), &names.iter().map(entry).collect::<String>(), 0o600)?;
-        Ok(files)
-    }
-
-    fn targets(&self, text: &str) -> Result<()> {
-        write(&self.folder.path().join("targets.toml"), text, 0o644)
-    }
-
-    async fn serving(&self, environment: &[(&str, &str)]) -> Result<Serving> {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let (targets, credentials) = (path("targets.toml"), path("credentials.toml"));
-        let flags = ["--interval", "1", "--targets", &targets, "--credentials-file", &credentials];
-        let serving = Serving::start(&flags, environment).await?;
-        serving.ready().await?;
-        Ok(serving)
-    }
+async fn serving(files: &TargetFiles, environment: &[(&str, &str)]) -> Result<Serving> {
+    let flags = files.flags();
+    let flags: Vec<&str> = ["--interval", "1"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+    let serving = Serving::start(&flags, environment).await?;
+    serving.ready().await?;
+    Ok(serving)
 }
 
 #[tokio::test]
 async fn a_reload_keeps_unchanged_targets_and_removes_the_series_of_others() -> Result<()> {
     let cluster = cluster().await?;
-    let files = Files::new(&cluster, &["a", "b", "c"])?;
+    let files = files(&cluster, &["a", "b", "c"])?;
     files.targets("[targets.a]\n[targets.b]\n")?;
-    let serving = files.serving(&[]).await?;
+    let serving = serving(&files, &[]).await?;
     rounds(&serving, "a", 2.0).await?;
     rounds(&serving, "b", 1.0).await?;
     ensure!(cluster.count(OURS).await? == 2, "one session a target");
@@ -65,9 +51,9 @@ async fn a_reload_keeps_unchanged_targets_and_removes_the_series_of_others() -> 
 #[tokio::test]
 async fn a_mistake_in_the_file_leaves_the_targets_as_they_are() -> Result<()> {
     let cluster = cluster().await?;
-    let files = Files::new(&cluster, &["a"])?;
+    let files = files(&cluster, &["a"])?;
     files.targets("[targets.a]\n")?;
-    let serving = files.serving(&[]).await?;
+    let serving = serving(&files, &[]).await?;
     files.targets("[targets.a]\nintervall = 5\n")?;
     serving.signal("HUP")?;
     serving.shows("archon_pool_targets_reload_successful", 0.0).await?;
@@ -85,9 +71,9 @@ async fn a_mistake_in_the_file_leaves_the_targets_as_they_are() -> Result<()> {
 #[tokio::test]
 async fn a_target_without_a_credential_is_down_and_named_in_the_log() -> Result<()> {
     let cluster = cluster().await?;
-    let files = Files::new(&cluster, &["a"])?;
+    let files = files(&cluster, &["a"])?;
     files.targets("[targets.a]\n[targets.forgotten]\n")?;
-    let serving = files.serving(&[]).await?;
+    let serving = serving(&files, &[]).await?;
     serving.shows(r#"archon_pool_up{target="a"}"#, 1.0).await?;
     serving.shows(r#"archon_pool_up{target="forgotten"}"#, 0.0).await?;
     let line = "target forgotten: Supabase credentials not found";
@@ -98,9 +84,9 @@ async fn a_target_without_a_credential_is_down_and_named_in_the_log() -> Result<
 #[tokio::test]
 async fn systemd_is_notified_of_the_start_of_rounds_of_reloads_and_of_the_end() -> Result<()> {
     let cluster = cluster().await?;
-    let files = Files::new(&cluster, &["a"])?;
+    let files = files(&cluster, &["a"])?;
     files.targets("[targets.a]\n")?;
-    let path = files.folder.path().join("notify");
+    let path = files.path("notify");
     let systemd = UnixDatagram::bind(&path)?;
     systemd.set_read_timeout(Some(Duration::from_secs(30)))?;
     let receives = |words: &str| -> Result<()> {
@@ -113,7 +99,7 @@ async fn systemd_is_notified_of_the_start_of_rounds_of_reloads_and_of_the_end() 
         }
     };
     let socket = path.display().to_string();
-    let serving = files.serving(&[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "400000")]).await?;
+    let serving = serving(&files, &[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "400000")]).await?;
     receives("READY=1")?;
     receives("WATCHDOG=1")?;
     receives("1 of 1 targets answer")?;

@@ -6,11 +6,12 @@ use anyhow::{Result, ensure};
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::http;
 use archon_pool_tests::proxy::{Direction, Flow};
+use archon_pool_tests::target_files::write;
 use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Cluster, Proxy, Serving, until};
 use tokio_postgres::Client;
 
-use super::{rounds, serving, write};
+use super::{rounds, serving};
 use crate::actions::{OPERATOR, cluster};
 
 /// Counts our sessions without the view, which reads a catalogue that a test locks.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use archon_pool_contract::params::Action;
+use archon_pool_serve::{Access, Tls};
 use clap::Args as Group;
 
 use super::actions::Reading;
@@ -57,20 +58,43 @@ pub(crate) struct Serving {
     /// Count the orders in this audit log, the one of the commands that act (their --audit); it is only read
     #[arg(long, value_name = "FILE")]
     pub(crate) orders: Option<PathBuf>,
-    /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// Serve HTTPS with this certificate chain
-    #[arg(long, value_name = "CERT.pem", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Private key of --tls-cert
-    #[arg(long, value_name = "KEY.pem", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Require certificates of clients, issued by these authorities
-    #[arg(long, value_name = "CA.pem", requires = "tls_cert")]
-    pub(crate) tls_client_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: AccessFlags,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
+}
+
+/// Requirements of an HTTP server.
+#[derive(Debug, Group)]
+pub(crate) struct AccessFlags {
+    /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Serve HTTPS with this certificate chain
+    #[arg(long, value_name = "CERT.pem", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert
+    #[arg(long, value_name = "KEY.pem", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Require certificates of clients, issued by these authorities
+    #[arg(long, value_name = "CA.pem", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+}
+
+impl AccessFlags {
+    /// Returns the access to a server on this address.
+    pub(crate) fn at(&self, listen: SocketAddr) -> Access {
+        let tls = self.tls_cert.as_ref().zip(self.tls_key.as_ref());
+        Access {
+            listen,
+            token: self.token_file.clone(),
+            tls: tls.map(|(certificate, key)| Tls {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_ca: self.tls_client_ca.clone(),
+            }),
+        }
+    }
 }
 
 fn action() -> clap::builder::PossibleValuesParser {

@@ -40,7 +40,7 @@ pub(super) struct TargetRounds {
 
 impl TargetRounds {
     pub(super) fn new(index: usize, app: App, target: Target, carry: Carry, updates: UnboundedSender<Update>) -> Self {
-        let Target { name, credential, rounds } = target;
+        let Target { name, credential, rounds, .. } = target;
         let (recording, failures, is_paused, shown) = (None, 0, false, Shown::default());
         Self { index, app, name, credential, settings: rounds, carry, updates, recording, failures, is_paused, shown }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::audit_sink::{AuditContext, Event};
 use crate::bindings::backends::Outcome;
+use crate::budget::Budget;
 use crate::consent::{Act, Consent, Proposal};
 use crate::hourly::Hourly;
 use crate::login::Login;
@@ -24,6 +25,8 @@ pub(crate) struct SharedCaps {
     pub(crate) hourly: Hourly,
     /// Consent to obtain before anything is sent; none when none is needed.
     pub(crate) consent: Option<Consent>,
+    /// Budget that other hosts share.
+    pub(crate) budget: Option<Budget>,
 }
 
 impl SharedCaps {

@@ -45,6 +45,7 @@ pub struct Credentials {
     environment: Option<Environment>,
     api: Option<String>,
     provider: Option<Arc<dyn ProviderApi>>,
+    opens_projects: bool,
     /// Cache of a session between calls.
     pub(crate) cache: Option<SessionCache>,
 }
@@ -100,6 +101,17 @@ impl Credentials {
         self
     }
 
+    /// Opens a credential that is named like a project, and is not in the file, by the access token of the environment.
+    pub fn projects(mut self) -> Self {
+        self.opens_projects = true;
+        self
+    }
+
+    /// Returns the access token of the environment.
+    pub fn access_token(&self) -> Option<&SecretString> {
+        self.environment.as_ref().and_then(Environment::token)
+    }
+
     /// Sets the API that access tokens open, such as `ManagementApi` of `archon-pool-supabase`.
     pub fn provider(mut self, provider: impl ProviderApi + 'static) -> Self {
         self.provider = Some(Arc::new(provider));
@@ -111,7 +123,8 @@ impl Credentials {
         self.environment.as_ref().map_or(Origin::Operator(None), Environment::origin)
     }
 
-    fn api(&self) -> Option<&str> {
+    /// Returns the address of the Management API, when it is not Supabase's own.
+    pub fn api(&self) -> Option<&str> {
         self.api.as_deref().or_else(|| self.environment.as_ref().and_then(Environment::api))
     }
 
@@ -226,7 +239,21 @@ impl CallCredentials {
     }
 
     fn named(&self, name: &str) -> Result<Option<Found>, Fault> {
-        if name == "environment" { self.in_environment() } else { self.in_file(name) }
+        if name == "environment" {
+            return self.in_environment();
+        }
+        match self.in_file(name)? {
+            Some(found) => Ok(Some(found)),
+            None => self.of_project(name),
+        }
+    }
+
+    fn of_project(&self, name: &str) -> Result<Option<Found>, Fault> {
+        let token = self.sources.access_token().filter(|_| self.sources.opens_projects);
+        let (Some(reference), Some(token)) = (ProjectReference::parse(name), token) else { return Ok(None) };
+        let url = SecretString::from(format!("https://{reference}.supabase.co"));
+        let access = supabase::access(&url, None, Some(token), Origin::Request)?;
+        Ok(Some(Found::here(name, access)))
     }
 
     fn in_environment(&self) -> Result<Option<Found>, Fault> {
@@ -344,6 +371,18 @@ mod tests {
         assert!(!fault.message.contains("hunter2"), "{fault}");
         let fault = granted(Credentials::new(), None).find(Some("u:hunter2@h")).err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
+    }
+
+    #[test]
+    fn a_project_is_opened_by_the_token_of_the_environment_only_on_request() {
+        let token = |name: &str| (name == "SUPABASE_ACCESS_TOKEN").then(|| "sbp_hunter2".into());
+        let mut credentials = Credentials::new();
+        credentials.environment = Some(Environment::read(token, None, None));
+        let project = "abcdefghijklmnopqrst";
+        assert!(granted(credentials.clone(), Some(project)).find(None).is_err());
+        let found = access(granted(credentials.clone().projects(), Some(project)).find(None).ok().unwrap());
+        assert_eq!(found.token.unwrap().reference.as_str(), project);
+        assert!(granted(credentials.projects(), Some("shop")).find(None).is_err());
     }
 
     #[test]

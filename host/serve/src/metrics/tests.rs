@@ -63,7 +63,8 @@ fn ended(outcome: Result<Arc<Report>, Fault>) -> Ended {
 }
 
 fn text(statuses: &[TargetStatus], format: Format) -> String {
-    let process = Process { digest: Digest::of(b""), world: World::Observer, reload_successful: true, orders: None };
+    let process =
+        Process { digest: Digest::of(b""), world: World::Observer, reload_successful: true, orders: None, lag: None };
     let targets: Vec<_> = statuses.iter().cloned().map(Arc::new).collect();
     render(&process, &targets, format).expect("text")
 }
