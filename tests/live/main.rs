@@ -27,6 +27,7 @@ mod kill;
 mod lab;
 mod leakage;
 mod leaks;
+mod oci_layout;
 mod pgbouncer;
 mod plugin_store;
 mod policy_file;

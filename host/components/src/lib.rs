@@ -8,3 +8,26 @@ pub const ANALYSER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pool-analy
 pub const OBSERVER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pool-observer.wasm"));
 /// The component that can also end sessions and resize pools.
 pub const MANAGER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pool-manager.wasm"));
+
+/// The WIT package as one document: what the components import and export, with its documentation.
+pub const WIT: &str = concat!(
+    include_str!("../../../wit/types.wit"),
+    "\n",
+    include_str!("../../../wit/analysis.wit"),
+    "\n",
+    include_str!("../../../wit/credentials.wit"),
+    "\n",
+    include_str!("../../../wit/database.wit"),
+    "\n",
+    include_str!("../../../wit/pooler.wit"),
+    "\n",
+    include_str!("../../../wit/backends.wit"),
+    "\n",
+    include_str!("../../../wit/scaling.wit"),
+    "\n",
+    include_str!("../../../wit/pool-manager.wit"),
+    "\n",
+    include_str!("../../../wit/skill.wit"),
+    "\n",
+    include_str!("../../../wit/worlds.wit"),
+);

@@ -5,6 +5,7 @@ use wasmtime::component::Component;
 use crate::digest::Digest;
 
 pub use crate::world::World;
+pub use archon_pool_components::WIT;
 
 /// Returns the built-in component of a world.
 pub fn embedded(world: World) -> &'static [u8] {
