@@ -10,7 +10,7 @@ use archon_pool_core::digest::Digest;
 use archon_pool_core::private_file;
 use archon_pool_plugins::signature::SecretKey;
 
-pub use archon_pool_core::components::{WIT, World, embedded};
+pub use archon_pool_core::components::{DOOR, WIT, World, embedded};
 
 pub use self::oci_layout::write as write_oci_layout;
 use crate::guard_spec;

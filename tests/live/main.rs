@@ -15,6 +15,7 @@ mod components;
 mod conformance;
 mod connection_config;
 mod credentials;
+mod door;
 mod explain;
 mod families;
 mod fault_kinds;

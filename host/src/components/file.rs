@@ -1,6 +1,6 @@
 //! The components with the names and descriptions under which they are distributed.
 
-use archon_pool_core::components::{World, embedded};
+use archon_pool_core::components::{DOOR, World, embedded};
 
 /// A component as a file.
 #[derive(Debug, Clone, Copy)]
@@ -24,5 +24,10 @@ pub(super) fn all() -> Vec<ComponentFile> {
         },
         bytes: embedded(world),
     };
-    World::ALL.map(of_world).to_vec()
+    let door = ComponentFile {
+        name: "pool-door.wasm",
+        description: "Finds leaked sessions of a Supabase project in any host of WASI with HTTP; changes nothing",
+        bytes: DOOR,
+    };
+    World::ALL.map(of_world).into_iter().chain([door]).collect()
 }
