@@ -27,6 +27,7 @@ mod decisions;
 pub(super) mod fixture;
 mod pages;
 mod plugins;
+mod server_json;
 
 /// Renders a page without colour, as in a file.
 fn page(report: &Report, action: Action, width: usize) -> String {
