@@ -2,10 +2,11 @@
 //! endpoint that runs on a real server.
 
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use archon_pool::components::DOOR;
-use archon_pool_tests::management_api::{REFERENCE, TOKEN};
+use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
 use archon_pool_tests::{Cluster, ManagementApi, clients, supabase, unused_port};
 use serde_json::Value;
 use wit_component::{DecodedWasm, decode};
@@ -109,6 +110,28 @@ async fn an_error_is_one_sentence_that_names_what_to_set() -> Result<()> {
         let error = result(&door.full_analysis(project, environment).await?, "err")?;
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
         assert!(!error.contains("sbp_") && !error.contains("hunter2"), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn trouble_of_the_api_is_an_error_and_its_words_do_not_repeat_the_token() -> Result<()> {
+    let (door, api) = (Door::compile().await?, ManagementApi::start().await?);
+    let environment = [("SUPABASE_ACCESS_TOKEN", TOKEN), ("SUPABASE_API_URL", &api.url())];
+    for (reply, words) in [
+        (Reply::new(429, "{}").header("x-ratelimit-reset", "7"), ["overloaded", "in 7 s"]),
+        (Reply::new(503, r#"{"message": "try later"}"#), ["server-unreachable", "try later"]),
+        (Reply::new(418, format!(r#"{{"message": "no {TOKEN} here"}}"#)), ["unexpected-answer", "418"]),
+        (Reply::new(200, "[{]"), ["unexpected-answer", "not of the known form"]),
+        (Reply::new(200, " ".repeat(9 << 20)), ["more than 8 MiB", "127.0.0.1"]),
+        (Reply::new(200, "[]").after(Duration::from_secs(60)), ["no answer within 15 s", "127.0.0.1"]),
+    ] {
+        // Twice, in case it is asked again.
+        api.next(reply.clone());
+        api.next(reply);
+        let error = result(&door.full_analysis(REFERENCE, &environment).await?, "err")?;
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        api.clear_replies();
     }
     Ok(())
 }
