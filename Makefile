@@ -13,6 +13,9 @@ TARGET := $(CARGO_TARGET_DIR)
 ALL := --workspace --all-features --locked
 # Not under make's job server: cargo shares out the processors by itself.
 RUN_CARGO := env -u MAKEFLAGS cargo
+# Replaces the folders of this machine in a release.
+REMAPPED = --remap-path-prefix=$(CURDIR)=/archon-pool --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+KEY ?=
 # Node version for machines whose own is older than 20, which jco requires, such as Debian 12.
 NODE := 22.23.3
 # More threads than processors, because live tests mostly wait for servers.
@@ -20,7 +23,7 @@ export RUST_TEST_THREADS ?= $(shell expr 4 \* $$(nproc))
 COMPONENTS := $(TARGET)/languages/components
 HUGE := $(TARGET)/conformance/huge.jsonl
 NODE_HOST := $(TARGET)/node-host
-NODE_PARTS := README.md biome.json examples scripts src test tsconfig.json tsconfig.test.json
+NODE_PARTS := README.md biome.json bin examples scripts src test tsconfig.json tsconfig.test.json
 TIMED := lab::live_scenarios_are_classified_as_labelled
 # Hostile servers for the tests of all hosts.
 HOSTILE := $(TARGET)/debug/hostile-server
@@ -33,7 +36,7 @@ PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-page run-page test-node run-node test-python run-python test-matrix packages lab \
         pools bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units \
-        lint-worlds lint-node lint-python audit lock freeze-wit clean serve-chaos fleet-scale
+        lint-worlds lint-node lint-python audit release lock freeze-wit clean serve-chaos fleet-scale
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -126,6 +129,12 @@ packages: ## What npm and pip install, with the components of a release, in targ
 	cd $(NODE_HOST) && $(WITH_NODE) npm pack --silent --pack-destination $(TARGET)/packages
 	cp $(PYTHON_HOST)/dist/* $(TARGET)/packages/
 
+# KEY is an ed25519 key in PEM, for signatures. The sources' paths are left out of the program, so that builds in
+# different folders can be compared.
+release: ## Program, components, OCI layout and packages in target/dist, with SHA-256; KEY=KEY.pem signs the components
+	$(MAKE) packages RUN_CARGO="env -u MAKEFLAGS RUSTFLAGS='$(REMAPPED)' cargo"
+	tests/release/build.sh $(TARGET) $(KEY)
+
 test-matrix: needs-test peers ## The live tests on PostgreSQL 13 to 18
 	$(RUN_CARGO) build $(ALL)
 	tests/matrix.sh $(TARGET)/postgres
@@ -195,6 +204,9 @@ lint-worlds: needs-lint
 	for world in "" observer manager; do \
 	  cargo clippy --locked -p archon-pool-guest --target wasm32-unknown-unknown --features "$$world" -- -D warnings; \
 	done
+	for part in "" front; do \
+	  cargo clippy --locked -p archon-pool-door-guest --target wasm32-unknown-unknown --features "$$part" -- -D warnings; \
+	done
 	cargo clippy --locked -p archon-pool-hostile --target wasm32-unknown-unknown -- -D warnings
 
 lint-node: node-source
@@ -251,7 +263,7 @@ $(NODE_HOST)/.installed: host/node/package.json host/node/package-lock.json | ne
 
 node-source: $(NODE_HOST)/.installed
 	rm -rf $(addprefix $(NODE_HOST)/,$(NODE_PARTS))
-	cp -R LICENSE* $(addprefix host/node/,$(NODE_PARTS)) $(NODE_HOST)/
+	cp -R LICENSE* host/cli/server.json $(addprefix host/node/,$(NODE_PARTS)) $(NODE_HOST)/
 
 node-package: components node-source
 	cd $(NODE_HOST) && $(WITH_NODE) ARCHON_COMPONENTS=$(COMPONENTS) npm run build

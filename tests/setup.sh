@@ -105,6 +105,8 @@ if [ "$goal" = test ]; then
   need_stopped '[ -n "${ARCHON_PGBOUNCER:-}" ] || [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer' pgbouncer
   # `serve` is tested with the programs that read its metrics, and with promtool.
   need_stopped 'command -v prometheus && command -v promtool && command -v prometheus-alertmanager' prometheus prometheus-alertmanager
+  # The OCI image layout is copied to a registry and back.
+  need_stopped 'command -v docker-registry && command -v skopeo' docker-registry skopeo
   need 'openssl version' openssl
   # Completion scripts and manual pages are read by what will read them.
   need 'zsh --version && fish --version && command -v mandoc' zsh fish mandoc

@@ -1,9 +1,12 @@
-//! Builds the plugin into its three components, so that `cargo run` and `cargo test` need no
-//! separate step.
+//! Builds the plugin into its components, so that `cargo run` and `cargo test` need no separate step.
 //!
 //! Each world is the same crate with other features above the same analysis, compiled by a nested cargo with a target
 //! directory of its own, since sharing the outer cargo's would wait for its lock. The directory is beside the `OUT_DIR`s,
-//! so that builds with other features and clippy share it. A release is optimised across crates.
+//! so that builds with other features and clippy share it. A release is optimised across crates. The observer is then
+//! composed with two further components into one for hosts of WASI.
+
+#[path = "build/door.rs"]
+mod door;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -13,9 +16,23 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The variable that names a wrapper of the compiler for the components, such as `clippy-driver`.
 const LINTER: &str = "ARCHON_COMPONENT_LINTER";
 
-/// World files, each with the feature that builds it.
-const WORLDS: [(&str, Option<&str>); 3] =
-    [("pool-analyser.wasm", None), ("pool-observer.wasm", Some("observer")), ("pool-manager.wasm", Some("manager"))];
+/// A component's file, with the package and its feature that build it.
+type Built = (&'static str, &'static str, Option<&'static str>);
+
+const GUEST: &str = "archon-pool-guest";
+const DOOR_GUEST: &str = "archon-pool-door-guest";
+
+const OBSERVER: &str = "pool-observer.wasm";
+const ADAPTER: &str = "door-adapter.wasm";
+const FRONT: &str = "door-front.wasm";
+
+const COMPONENTS: [Built; 5] = [
+    ("pool-analyser.wasm", GUEST, None),
+    (OBSERVER, GUEST, Some("observer")),
+    ("pool-manager.wasm", GUEST, Some("manager")),
+    (ADAPTER, DOOR_GUEST, None),
+    (FRONT, DOOR_GUEST, Some("front")),
+];
 
 fn main() -> ExitCode {
     match build() {
@@ -30,11 +47,14 @@ fn main() -> ExitCode {
 fn build() -> Result<(), String> {
     let root = directory("CARGO_MANIFEST_DIR")?.join("../..");
     println!("cargo::rerun-if-env-changed={LINTER}");
+    println!("cargo::rerun-if-env-changed=CARGO_HOME");
     for input in [
         "plugin/src",
         "plugin/Cargo.toml",
         "plugin/contract",
+        "plugin/door",
         "plugin/guest",
+        "plugin/query-endpoint",
         "wit",
         "Cargo.toml",
         "Cargo.lock",
@@ -44,21 +64,26 @@ fn build() -> Result<(), String> {
     }
     let out = directory("OUT_DIR")?;
     let shared = out.ancestors().nth(2).ok_or("OUT_DIR is no build script's")?.join("components");
-    for (file, feature) in WORLDS {
-        let built = component(&root, &shared, feature)?;
+    for (file, package, feature) in COMPONENTS {
+        let built = component(&root, &shared, package, feature)?;
         std::fs::copy(&built, out.join(file)).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
     }
+    let read = |file: &str| std::fs::read(out.join(file)).map_err(|error| format!("cannot read {file}: {error}"));
+    let door = door::compose(&read(ADAPTER)?, &read(OBSERVER)?, &read(FRONT)?)
+        .map_err(|why| format!("pool-door.wasm cannot be composed: {why}"))?;
+    std::fs::write(out.join("pool-door.wasm"), door)
+        .map_err(|error| format!("cannot write pool-door.wasm: {error}"))?;
     println!("cargo::metadata=directory={}", out.display());
     Ok(())
 }
 
-/// Builds one world and returns the file, which the next world overwrites.
-fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBuf, String> {
+/// Builds one component and returns the file, which the next one of the same package overwrites.
+fn component(root: &Path, target: &Path, package: &str, feature: Option<&str>) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let profile =
         if std::env::var_os("OPT_LEVEL").is_some_and(|level| level == "3") { "component" } else { "component-dev" };
     let mut command = Command::new(cargo);
-    command.current_dir(root).args(["rustc", "--package", "archon-pool-guest", "--lib", "--profile", profile]);
+    command.current_dir(root).args(["rustc", "--package", package, "--lib", "--profile", profile]);
     command.args(["--crate-type", "cdylib", "--target", TARGET]).arg("--target-dir").arg(target);
     // The outer cargo resolved this very workspace, but dependencies of this target alone may still be missing.
     if root.join("Cargo.lock").exists() {
@@ -84,14 +109,14 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
     if let Some(linter) = std::env::var_os(LINTER) {
         command.env("RUSTC_WORKSPACE_WRAPPER", linter);
     }
-    // Empty and not unset: it goes before the rustflags of every configuration file.
-    command.env("CARGO_ENCODED_RUSTFLAGS", "");
+    // It goes before the rustflags of every configuration file.
+    command.env("CARGO_ENCODED_RUSTFLAGS", remapped(root)?);
     // The errors below are found by their text.
     command.env("CARGO_TERM_COLOR", "never");
     let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
-        return Ok(target.join(TARGET).join(profile).join("archon_pool_guest.wasm"));
+        return Ok(target.join(TARGET).join(profile).join(package.replace('-', "_")).with_extension("wasm"));
     }
     if stderr.contains("E0463") || stderr.contains("may not be installed") {
         return Err(format!("the Rust target {TARGET} is not installed: run `rustup target add {TARGET}`"));
@@ -103,6 +128,16 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
     println!("{stderr}");
     let first = stderr.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");
     Err(format!("the plugin does not build for {TARGET}: {first}"))
+}
+
+/// Returns the compiler's flags that leave the folders of this machine out of the components, so that each build of the
+/// same sources gives the same bytes.
+fn remapped(root: &Path) -> Result<String, String> {
+    let root = root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))?;
+    let home = directory("CARGO_HOME").or_else(|_| directory("HOME").map(|home| home.join(".cargo")))?;
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    // Separated as in cargo's own variable.
+    Ok([remap(&root, "/archon-pool"), remap(&home, "/cargo")].join("\u{1f}"))
 }
 
 fn directory(variable: &str) -> Result<PathBuf, String> {

@@ -20,6 +20,8 @@ cp -r "$here/." "$work/package/"
 find "$work/package" -name __pycache__ -prune -exec rm -rf {} +
 cp "$here/../../LICENSE-MIT" "$here/../../LICENSE-APACHE" "$work/package/"
 
+cp "$here/../cli/server.json" "$work/package/src/archon_pool/"
+
 lent=$work/package/src/archon_pool/components
 mkdir -p "$lent"
 for file in pool-manager.wasm pool-analyser.wasm guard.json; do

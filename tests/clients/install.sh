@@ -11,6 +11,8 @@ folder=$(cd "$1" && pwd)
 if ! cmp -s "$here/requirements.txt" "$folder/python/installed.txt"; then
   python3 -m venv --clear "$folder/python"
   "$folder/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/requirements.txt"
+  # pip does not mark the package's program as one.
+  chmod +x "$folder"/python/lib/python*/site-packages/wasmtime_cli/wasmtime
   cp "$here/requirements.txt" "$folder/python/installed.txt"
 fi
 if ! cmp -s "$here/package-lock.json" "$folder/node/installed.json"; then

@@ -27,7 +27,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        components::write_all(folder.path())?;
+        components::write_all(folder.path(), None)?;
         Ok(Self { folder })
     }
 

@@ -19,6 +19,30 @@ fn the_wit_package_parses_with_its_three_worlds() -> Result<()> {
 }
 
 #[test]
+fn the_printed_document_is_the_package() -> Result<()> {
+    let mut sources = SourceMap::default();
+    sources.push(Path::new("printed.wit"), archon_pool::components::WIT);
+    let group = sources.parse().map_err(|(_, error)| anyhow::anyhow!("{error}"))?;
+    let mut printed = Resolve::default();
+    let printed_package = printed.push_group(group)?;
+    let mut folder = Resolve::default();
+    let package = push(&mut folder, "../wit", "1.0.0")?;
+    let names = |resolve: &Resolve, package: PackageId| {
+        let package = &resolve.packages[package];
+        let of = |id| {
+            let interface = &resolve.interfaces[id];
+            let types: Vec<_> = interface.types.keys().cloned().collect();
+            (interface.docs.contents.clone(), types, interface.functions.keys().cloned().collect::<Vec<_>>())
+        };
+        let mut interfaces: Vec<_> = package.interfaces.iter().map(|(name, id)| (name.clone(), of(*id))).collect();
+        interfaces.sort();
+        (package.docs.contents.clone(), interfaces, package.worlds.keys().cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(names(&printed, printed_package), names(&folder, package));
+    Ok(())
+}
+
+#[test]
 fn every_wit_item_is_documented() -> Result<()> {
     let mut resolve = Resolve::default();
     push(&mut resolve, "../wit", "1.0.0")?;

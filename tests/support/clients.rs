@@ -170,6 +170,17 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients").join(name)
 }
 
+/// Returns the path of the `wasmtime` program.
+///
+/// # Errors
+///
+/// Fails if it is not installed.
+pub fn wasmtime() -> Result<PathBuf> {
+    let program = folder()?.join("python/bin/wasmtime");
+    anyhow::ensure!(program.is_file(), "{} is missing: run `make peers`", program.display());
+    Ok(program)
+}
+
 fn folder() -> Result<PathBuf> {
     let folder = match std::env::var_os(VARIABLE) {
         Some(folder) => PathBuf::from(folder),

@@ -18,7 +18,8 @@ const DIRECTIONS: [(&str, &[&str]); 15] = [
     ("archon-pool-serve", &["contract", "core", "audit", "report"]),
     ("archon-pool-fleet", &["contract", "core", "serve"]),
     ("archon-pool-top", &["contract", "report"]),
-    ("archon-pool-supabase", &["contract", "core", "postgres"]),
+    ("archon-pool-query-endpoint", &["contract"]),
+    ("archon-pool-supabase", &["contract", "core", "postgres", "query-endpoint"]),
     ("archon-pool-tenants", &["contract", "core", "plugins"]),
     ("archon-pool-registry", &["contract", "core", "plugins", "postgres"]),
     (

@@ -108,7 +108,7 @@ pub(crate) enum Command {
     Diff(Comparing),
     /// Print the description of a component: version, actions, schemas, SQL
     Describe(Describing),
-    /// Write the three built-in components to a directory, and guard.json beside them
+    /// Write the built-in components to a directory, as files or for a registry, or print their interfaces
     Components(Writing),
     /// Compile a component from stdin into the cache: started by this program as a child process
     #[command(hide = true)]
@@ -218,9 +218,23 @@ pub(crate) struct Describing {
 /// Flags of `components`.
 #[derive(Debug, Group)]
 pub(crate) struct Writing {
-    /// The directory; created if it does not exist
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
+    /// The directory; created if it does not exist. Beside each file FILE its SHA-256 is written, FILE.sha256
+    #[arg(value_name = "DIR", required_unless_present_any = ["oci", "wit"])]
+    pub(crate) directory: Option<PathBuf>,
+    /// Sign each file in DIR: the signature FILE.sig is what --trust verifies
+    ///
+    /// The key is readable by its owner only, as `openssl genpkey -algorithm ed25519` writes it.
+    #[arg(long, value_name = "KEY.pem", requires = "directory")]
+    pub(crate) key: Option<PathBuf>,
+    /// Write the components to a directory as an OCI image layout
+    ///
+    /// To put one into a registry: skopeo copy --preserve-digests oci:DIR:pool-observer docker://REGISTRY/pool-observer:VERSION.
+    /// $SOURCE_DATE_EPOCH is the time in it; without, the digests depend on the components alone.
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) oci: Option<PathBuf>,
+    /// Print the WIT package: the worlds, and all that components import and export, with its documentation
+    #[arg(long)]
+    pub(crate) wit: bool,
 }
 
 /// Flags of `completions`.

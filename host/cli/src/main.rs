@@ -13,6 +13,7 @@ mod ask;
 mod audit;
 mod carry;
 mod completions;
+mod components;
 mod diff;
 mod error;
 mod exit;

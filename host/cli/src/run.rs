@@ -4,7 +4,7 @@ use std::path::Path;
 
 use archon_pool::Fault;
 use archon_pool::compiler::compile_into_cache;
-use archon_pool::components::{self, World};
+use archon_pool::components::World;
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
@@ -17,6 +17,7 @@ use super::approve;
 use super::args::{Acting, Args, Collecting, Command, Global, Killing, Reading, Running, SqlMode};
 use super::carry::Carry;
 use super::completions::completions;
+use super::components;
 use super::error::CliError;
 use super::exit::Exit;
 use super::man_pages::man;
@@ -53,7 +54,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         Command::Report { files, reading } => report::report(global, files, reading, terminal).await,
         Command::Diff(flags) => diff::diff(flags, terminal),
         Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
-        Command::Components(flags) => write_components(&flags.directory, terminal),
+        Command::Components(flags) => components::components(flags, terminal),
         Command::Compile(flags) => compile(flags.seconds, terminal),
         Command::Approve(flags) => approve::approve(global, flags, terminal).await,
         Command::Sign(flags) => sign::sign(global, flags, terminal),
@@ -181,19 +182,6 @@ async fn describe(global: &Global, file: Option<&Path>, terminal: &mut Terminal)
     drop(progress);
     terminal.remark(&format!("world {}, sha256 {}", app.world().name(), app.digest()));
     terminal.json(&description)?;
-    Ok(Exit::Healthy)
-}
-
-fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    let paths = components::write_all(directory).map_err(|error| {
-        Fault::new(
-            "file-not-written",
-            format!("the components could not be written to {}: {error}", directory.display()),
-        )
-    })?;
-    for path in paths {
-        terminal.data(&path.display().to_string())?;
-    }
     Ok(Exit::Healthy)
 }
 

@@ -29,6 +29,7 @@ pub(super) mod fixture;
 mod fleet;
 mod pages;
 mod plugins;
+mod server_json;
 
 /// Renders a page without colour, as in a file.
 fn page(report: &Report, action: Action, width: usize) -> String {

@@ -1,10 +1,12 @@
-//! The three components that are built from the plugin and embedded in this library, as WebAssembly and as machine code.
+//! The components that are built from the plugin and embedded in this library, as WebAssembly; those of the three worlds
+//! also as machine code.
 
 use wasmtime::component::Component;
 
 use crate::digest::Digest;
 
 pub use crate::world::World;
+pub use archon_pool_components::{DOOR, WIT};
 
 /// Returns the built-in component of a world.
 pub fn embedded(world: World) -> &'static [u8] {

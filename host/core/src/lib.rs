@@ -28,6 +28,7 @@ pub mod engine;
 pub mod guard_sql;
 pub mod host;
 pub mod interceptor;
+pub mod interfaces;
 pub mod json_limits;
 pub mod json_text;
 pub mod limits;

@@ -10,8 +10,9 @@ use archon_pool_core::limits::{BYTES_PER_VALUE, DEPTH, LimitError, Limits};
 use archon_pool_postgres::connection_config::invalid;
 use archon_pool_postgres::error;
 use archon_pool_postgres::tls;
+use archon_pool_query_endpoint::refusal::{self, HOSTED, Refusal, Refused};
 use http_body_util::Full;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -23,18 +24,11 @@ use url::Url;
 use super::http::{Answer, Http, Lost};
 use super::pace::Pace;
 
-/// Address of the Management API for hosted projects.
-pub(super) const HOSTED: &str = "https://api.supabase.com";
-
 /// Number of attempts when the API fails.
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Time that a waiting call reserves for the answer.
 const RESERVE: Duration = Duration::from_secs(1);
-/// Pause after an exceeded rate when the API gives none; the length of its window.
-const WINDOW: Duration = Duration::from_secs(60);
-/// Characters of the API's own message that are repeated.
-const SAID: usize = 400;
 
 /// The client of one call.
 pub(super) struct Api {
@@ -216,54 +210,18 @@ impl Api {
         Ok(value)
     }
 
-    fn refused(&self, request: &Request, status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> ApiError {
-        let said = self.said(answer);
-        ApiError::for_good(match status.as_u16() {
-            300..=399 => Fault::new(
-                kind::UNEXPECTED_ANSWER,
-                format!("the Management API redirects ({status}), which is not followed: check SUPABASE_API_URL"),
-            ),
-            401 => Fault::new(
-                kind::AUTHENTICATION_FAILED,
-                "the Management API refused the access token: it is wrong, expired or revoked; make a new one \
-                 (dashboard, Account, Access Tokens)",
-            ),
-            403 => Fault::new(
-                kind::INSUFFICIENT_PRIVILEGE,
-                format!(
-                    "the access token may not do this: it takes the permission `{}`, and a user who has access to the project",
-                    request.scope
-                ),
-            ),
-            404 => Fault::new(
-                kind::CREDENTIAL_INVALID,
-                "Supabase knows no such project, or the access token's user has none of it: check the project's reference",
-            ),
-            429 => {
-                let wait = reset(headers);
-                self.pace.close(Instant::now() + wait);
-                return ApiError { fault: over_rate(wait), again: Again::After(wait) };
-            }
-            500..=599 => {
-                let fault = request.in_vain(format!("the Management API is in trouble ({status}){said}"));
-                return ApiError { fault, again: Again::Later };
-            }
-            _ => failed(&said).unwrap_or_else(|| {
-                Fault::new(kind::UNEXPECTED_ANSWER, format!("the Management API refused the request ({status}){said}"))
-            }),
-        })
-    }
-
-    /// Returns the API's message, shortened, on one line; empty if it repeats the token.
-    fn said(&self, answer: &[u8]) -> String {
-        let message = serde_json::from_slice::<Value>(answer).ok();
-        let message = message.as_ref().and_then(|answer| answer.get("message")).and_then(Value::as_str);
-        match message {
-            Some(said) if !said.contains(self.token.expose_secret()) => {
-                let line: String = said.chars().take(SAID).map(|c| if c.is_control() { ' ' } else { c }).collect();
-                format!(": {}", line.trim_end())
-            }
-            _ => String::new(),
+    fn refused(&self, request: &Request, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiError {
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let seconds = refusal::seconds_to_wait(|name| headers.get(name)?.to_str().ok());
+            let wait = Duration::from_secs(seconds.into());
+            self.pace.close(Instant::now() + wait);
+            return ApiError { fault: over_rate(wait), again: Again::After(wait) };
+        }
+        let refused =
+            Refused { status: status.as_u16(), body, scope: request.scope, token: self.token.expose_secret() };
+        match refused.classify(error::said) {
+            Refusal::ForGood(fault) => ApiError::for_good(fault),
+            Refusal::Trouble(message) => ApiError { fault: request.in_vain(message), again: Again::Later },
         }
     }
 }
@@ -289,35 +247,11 @@ fn unreachable(message: String) -> Fault {
 }
 
 fn over_rate(wait: Duration) -> Fault {
-    let message = format!(
-        "the Management API allows 120 requests a minute for each user and project: it takes the next in {} s",
-        wait.as_millis().div_ceil(1000)
-    );
-    Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
-}
-
-/// Returns the time until the API takes requests again.
-fn reset(headers: &HeaderMap) -> Duration {
-    let seconds = |name| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
-    let seconds = seconds("x-ratelimit-reset").or_else(|| seconds(RETRY_AFTER.as_str()));
-    seconds.map_or(WINDOW, |seconds| Duration::from_secs(seconds.into()))
-}
-
-/// Parses the server's error that the API repeats: `Failed to run sql query: ERROR:  42601: syntax error …`.
-fn failed(said: &str) -> Option<Fault> {
-    let (_, error) = said.split_once("ERROR:").or_else(|| said.split_once("FATAL:"))?;
-    let (code, message) = error.trim_start().split_once(':')?;
-    let is_code = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-    is_code.then(|| error::said(code, said.contains("FATAL:"), message.trim()))
+    refusal::over_rate(wait.as_millis().div_ceil(1000))
 }
 
 fn parse<T: DeserializeOwned>(answer: &[u8], path: &str) -> Result<T, Fault> {
-    serde_json::from_slice(answer).map_err(|error| {
-        // The error's own text may quote the answer.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        let message = format!("the Management API's answer to {path} is not of the known form ({place})");
-        Fault::new(kind::UNEXPECTED_ANSWER, message)
-    })
+    serde_json::from_slice(answer).map_err(|error| refusal::unknown_form(path, &error))
 }
 
 fn unreadable(path: &str) -> Fault {
@@ -362,15 +296,5 @@ mod tests {
             let fault = parse_base(base).unwrap_err();
             assert!(fault.message.contains("SUPABASE_API_URL") && !fault.message.contains("hunter2"), "{fault}");
         }
-    }
-
-    #[test]
-    fn the_server_error_is_extracted_from_the_api_error() {
-        let fault = failed(": Failed to run sql query: ERROR:  42501: permission denied for view x LINE 1").unwrap();
-        assert_eq!((fault.kind.as_str(), fault.sqlstate.as_deref()), (kind::INSUFFICIENT_PRIVILEGE, Some("42501")));
-        assert!(fault.message.starts_with("permission denied"), "{fault}");
-        let full = failed("Failed to run sql query: FATAL:  53300: sorry, too many clients already").unwrap();
-        assert!(full.retryable && full.kind == kind::TOO_MANY_CONNECTIONS);
-        assert!(failed("Validation failed").is_none() && failed("ERROR: no code").is_none());
     }
 }

@@ -1,104 +1,16 @@
-//! Column types of every statement sent through the query endpoint, whose answers contain none.
-
-use archon_pool_contract::catalogue;
-use tokio_postgres::types::Type;
+//! Column types of every statement that the host sends through the query endpoint.
 
 use archon_pool_core::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
+use archon_pool_query_endpoint::column_type::ColumnType;
+use archon_pool_query_endpoint::columns::{self, Columns};
 
-/// Names and types, in the statement's order.
-pub(super) type Columns = &'static [(&'static str, Type)];
+const BOOL: ColumnType = ColumnType::Boolean;
+const INT: ColumnType = ColumnType::Int64;
+const TEXT: ColumnType = ColumnType::Text;
+const TIME: ColumnType = ColumnType::Timestamp;
 
-const BOOL: Type = Type::BOOL;
-const INT: Type = Type::INT8;
-const FLOAT: Type = Type::FLOAT8;
-const TEXT: Type = Type::TEXT;
-const TIME: Type = Type::TIMESTAMPTZ;
-
-const TABLE: &[(&str, Columns)] = &[
-    (
-        catalogue::SERVER.sql,
-        &[
-            ("at", TIME),
-            ("version_num", INT),
-            ("identity", TEXT),
-            ("database", TEXT),
-            ("role", TEXT),
-            ("in_recovery", BOOL),
-            ("max_connections", INT),
-            ("superuser_reserved", INT),
-            ("reserved", INT),
-            ("database_limit", INT),
-            ("superuser", BOOL),
-            ("signals_backends", BOOL),
-            ("owns_database", BOOL),
-            ("supabase", BOOL),
-        ],
-    ),
-    (
-        catalogue::ACTIVITY.sql,
-        &[
-            ("pid", INT),
-            ("backend_start", TIME),
-            ("backend_type", TEXT),
-            ("database", TEXT),
-            ("role", TEXT),
-            ("application", TEXT),
-            ("client_address", TEXT),
-            ("state", TEXT),
-            ("state_change", TIME),
-            ("query_start", TIME),
-            ("wait_event_type", TEXT),
-            ("wait_event", TEXT),
-            ("xmin_age", INT),
-            ("has_xid", BOOL),
-            ("query", TEXT),
-            ("hidden", BOOL),
-            ("own", BOOL),
-            ("query_escaped", BOOL),
-            ("copied_bytes", INT),
-        ],
-    ),
-    (catalogue::CLOCK.sql, &[("at", TIME)]),
-    (
-        catalogue::LOCKS.sql,
-        &[
-            ("pid", INT),
-            ("advisory", INT),
-            ("relations", INT),
-            ("waits_for", TEXT),
-            ("waiting_since", TIME),
-            ("blocked_by", TEXT),
-            ("blocked_by_prepared", TEXT),
-        ],
-    ),
-    (
-        catalogue::PREPARED.sql,
-        &[("transaction", INT), ("gid", TEXT), ("prepared_at", TIME), ("owner", TEXT), ("database", TEXT)],
-    ),
-    (catalogue::TEMP_OBJECTS.sql, &[("pid", INT)]),
-    (
-        catalogue::COUNTERS.sql,
-        &[
-            ("at", TIME),
-            ("stats_reset", TIME),
-            ("transactions", INT),
-            ("sessions", INT),
-            ("abandoned", INT),
-            ("active_ms", FLOAT),
-            ("idle_in_transaction_ms", FLOAT),
-            ("backends", INT),
-        ],
-    ),
-    (catalogue::STATEMENT_COUNTS.sql, &[("document", TEXT)]),
-    (catalogue::STATEMENTS.sql, &[("document", TEXT)]),
-    (
-        catalogue::ROLES.sql,
-        &[("name", TEXT), ("connection_limit", INT), ("superuser", BOOL), ("granted", BOOL), ("alterable", BOOL)],
-    ),
-    (catalogue::SETTINGS.sql, &[("name", TEXT), ("value", TEXT), ("unit", TEXT)]),
-    (catalogue::ROLE_SETTINGS.sql, &[("role", TEXT), ("database", TEXT), ("setting", TEXT)]),
-    (catalogue::SESSIONS.sql, &[("pid", INT), ("backend_start", TIME)]),
-    (catalogue::PAUSE.sql, &[("passed", BOOL)]),
+/// The guard's statements.
+const GUARD: &[(&str, Columns)] = &[
     (TERMINATE, &[("signalled", BOOL)]),
     (WOULD_TERMINATE, &[("would_signal", BOOL)]),
     (COUNT, &[("started", INT), ("database", INT), ("killable", INT), ("clients", INT)]),
@@ -125,19 +37,5 @@ const TABLE: &[(&str, Columns)] = &[
 
 /// Returns the columns of a statement; none when it is not one of the host or the catalogue.
 pub(super) fn of(sql: &str) -> Option<Columns> {
-    TABLE.iter().find(|(known, _)| *known == sql).map(|(_, columns)| *columns)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn has_the_columns_of_the_whole_catalogue() {
-        for entry in catalogue::ALL {
-            let columns = of(entry.sql).unwrap_or_else(|| panic!("{} has no columns here", entry.id));
-            assert!(columns.iter().all(|(name, _)| entry.sql.contains(name)), "{}", entry.id);
-        }
-        assert!(of("SELECT 1").is_none());
-    }
+    GUARD.iter().find(|(known, _)| *known == sql).map(|(_, columns)| *columns).or_else(|| columns::of(sql))
 }

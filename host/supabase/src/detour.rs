@@ -5,8 +5,9 @@
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_postgres::target::Target;
+use archon_pool_query_endpoint::pooler_settings::PoolerSettings;
 
-use super::project::{PoolerSettings, Project};
+use super::project::Project;
 
 /// Port of the pooler's session mode, on the host whose port 6543 is for transactions.
 const SESSION_PORT: u16 = 5432;

@@ -10,7 +10,6 @@
 
 mod api;
 mod columns;
-mod command;
 mod counted;
 mod detour;
 mod http;

@@ -14,9 +14,10 @@ use archon_pool_core::login::Login;
 use archon_pool_core::pooler::preview::ResizePreview;
 use archon_pool_core::pooler::view::{self, View};
 use archon_pool_postgres::target::Target;
+use archon_pool_query_endpoint::pooler_settings;
 use async_trait::async_trait;
 
-use super::project::{PgBouncerSettings, PoolerSettings, Project};
+use super::project::Project;
 
 /// Pool sizes that the API accepts.
 const SIZES: std::ops::RangeInclusive<u32> = 1..=3_000;
@@ -57,7 +58,7 @@ impl Console for Pooler {
         }
         let pooler = self.project.pooler().await?;
         let bouncer = self.project.pgbouncer().await?;
-        view::config(&settings(&pooler, &bouncer.unwrap_or_default()), budget).map_err(Fault::from)
+        view::config(&pooler_settings::by_name(&pooler, &bouncer.unwrap_or_default()), budget).map_err(Fault::from)
     }
 
     async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault> {
@@ -107,18 +108,4 @@ impl Console for Pooler {
 fn too_soon(wait: Duration) -> String {
     let minutes = APART.as_secs() / 60;
     format!("{DROPS}, so it is done once in {minutes} minutes: the next can be in {} s", wait.as_secs() + 1)
-}
-
-/// Returns both poolers' settings by PgBouncer's names. None stands for the default of the compute size.
-fn settings(pooler: &PoolerSettings, bouncer: &PgBouncerSettings) -> [(&'static str, Option<String>); 7] {
-    let number = |value: Option<u32>| value.map(|value| value.to_string());
-    [
-        ("default_pool_size", number(pooler.default_pool_size)),
-        ("max_client_conn", number(pooler.max_client_conn.or(bouncer.max_client_conn))),
-        ("pool_mode", Some(pooler.pool_mode.clone())),
-        ("reserve_pool_size", number(bouncer.reserve_pool_size)),
-        ("server_idle_timeout", number(bouncer.server_idle_timeout)),
-        ("server_lifetime", number(bouncer.server_lifetime)),
-        ("query_wait_timeout", number(bouncer.query_wait_timeout)),
-    ]
 }

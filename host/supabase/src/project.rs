@@ -7,8 +7,8 @@ use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::limits::Limits;
 use archon_pool_postgres::credentials::{AccessToken, ProjectReference};
 use archon_pool_postgres::target::Target;
+use archon_pool_query_endpoint::pooler_settings::{self, PgBouncerSettings, PoolerSettings};
 use hyper::Method;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
@@ -23,33 +23,6 @@ pub(crate) struct Project {
     may_resize: bool,
     /// The pooler's session mode, set once the server itself could not be reached.
     pub(super) detour: Arc<OnceCell<Target>>,
-}
-
-/// A pooler of the project, by `GET …/config/database/pooler`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct PoolerSettings {
-    pub(super) database_type: String,
-    pub(super) db_user: String,
-    pub(super) db_host: String,
-    pub(super) db_port: u16,
-    pub(super) db_name: String,
-    /// None stands for the default of the compute size.
-    pub(super) default_pool_size: Option<u32>,
-    pub(super) max_client_conn: Option<u32>,
-    pub(super) pool_mode: String,
-}
-
-/// The dedicated pooler of the project, by `GET …/config/database/pgbouncer`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(super) struct PgBouncerSettings {
-    pub(super) default_pool_size: Option<u32>,
-    pub(super) max_client_conn: Option<u32>,
-    pub(super) pool_mode: Option<String>,
-    pub(super) reserve_pool_size: Option<u32>,
-    pub(super) server_idle_timeout: Option<u32>,
-    pub(super) server_lifetime: Option<u32>,
-    pub(super) query_wait_timeout: Option<u32>,
 }
 
 impl Project {
@@ -86,7 +59,7 @@ impl Project {
     /// Reads the settings of the primary server's pooler.
     pub(super) async fn pooler(&self) -> Result<PoolerSettings, Fault> {
         let all: Vec<PoolerSettings> = self.api.ask(&self.settings("config/database/pooler")).await?;
-        all.into_iter().find(|pooler| pooler.database_type == "PRIMARY").ok_or_else(|| {
+        pooler_settings::primary(all).ok_or_else(|| {
             Fault::new(kind::UNEXPECTED_ANSWER, format!("the Management API names no pooler of project {self}"))
         })
     }

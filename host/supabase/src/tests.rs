@@ -21,12 +21,12 @@ use archon_pool_core::pooler::view::View;
 use archon_pool_core::shutdown_guard::ShutdownGuard;
 use archon_pool_postgres::credentials::{AccessToken, Credentials, ProjectReference};
 use archon_pool_postgres::target::Target;
+use archon_pool_query_endpoint::column_type::ColumnType;
+use archon_pool_query_endpoint::command::{Part, command};
 use archon_pool_tests::management_api::{ORGANISATION, REFERENCE, Reply, TOKEN};
 use archon_pool_tests::{Cluster, ManagementApi, supabase, until};
 use secrecy::SecretString;
-use tokio_postgres::types::Type;
 
-use super::command::{Part, command};
 use super::pooler::Pooler;
 use super::project::Project;
 use super::query::Query;
@@ -291,12 +291,12 @@ async fn values_keep_every_digit_through_javascript() -> Outcome {
     let sql = r"SELECT 9223372036854775807::bigint, 0.1::float8 + 0.2::float8, 'infinity'::timestamptz,
                 E'\t<a href=''x''>&\\ ü'::text, null::text, true";
     let columns = &[
-        ("n", Type::INT8),
-        ("f", Type::FLOAT8),
-        ("at", Type::TIMESTAMPTZ),
-        ("t", Type::TEXT),
-        ("null", Type::TEXT),
-        ("b", Type::BOOL),
+        ("n", ColumnType::Int64),
+        ("f", ColumnType::Float64),
+        ("at", ColumnType::Timestamp),
+        ("t", ColumnType::Text),
+        ("null", ColumnType::Text),
+        ("b", ColumnType::Boolean),
     ];
     let part = Part { sql: sql.into(), columns, max_rows: 1 };
     let limits = Limits::default();

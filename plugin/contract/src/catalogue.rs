@@ -24,6 +24,10 @@ pub use self::server::{CLOCK, ROLE_SETTINGS, ROLES, SERVER, SETTINGS};
 pub use self::sessions::{ACTIVITY, SESSIONS, TEMP_OBJECTS};
 pub use self::statistics::{COUNTERS, PAUSE, STATEMENT_COUNTS, STATEMENTS};
 
+/// The `application_name` of our sessions and the comment in our statements, by which both are excluded from every
+/// count.
+pub const APPLICATION: &str = "archon-pool";
+
 /// The whole catalogue.
 pub const ALL: &[Entry] = &[
     SERVER,

@@ -83,7 +83,7 @@ pub(super) struct Workspace {
 impl Workspace {
     pub(super) fn new() -> Result<Self> {
         let inputs = tempfile::tempdir()?;
-        archon_pool::components::write_all(inputs.path())?;
+        archon_pool::components::write_all(inputs.path(), None)?;
         Ok(Self { inputs, outputs: tempfile::tempdir()?, cache: tempfile::tempdir()? })
     }
 

@@ -1,8 +1,7 @@
 //! The startup packet, and the parameters with which a server answers it.
 
-/// The `application_name` of all sessions of this host, by which they are excluded from every count. A transaction
-/// pooler keeps it on the server connection that was used last, until another client uses it.
-pub const APPLICATION: &str = "archon-pool";
+// A transaction pooler keeps it on the server connection that was used last, until another client uses it.
+pub use archon_pool_contract::catalogue::APPLICATION;
 
 /// Settings in the startup packet.
 #[derive(Debug, Clone, Default)]

@@ -8,29 +8,31 @@
 //! transaction's `search_path`: no user's operator of the same name can shadow the catalogue's. It also runs nothing
 //! that writes. Hexadecimal digits keep the rows free of characters that XML would escape.
 
+use archon_pool_contract::catalogue::APPLICATION;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::value::Value;
-use archon_pool_postgres::session::APPLICATION;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
-use tokio_postgres::types::Type;
 
-use super::columns::Columns;
-use super::literal::quoted;
+use crate::column_type::ColumnType;
+use crate::columns::Columns;
+use crate::literal::quoted;
 
 /// A statement with its parameters in place.
-pub(super) struct Part {
-    pub(super) sql: String,
-    pub(super) columns: Columns,
+pub struct Part {
+    /// The statement.
+    pub sql: String,
+    /// Its columns.
+    pub columns: Columns,
     /// Row limit; one more is requested, to detect truncation.
-    pub(super) max_rows: u32,
+    pub max_rows: u32,
 }
 
 impl Part {
     /// Returns the expression for all rows as one text of hexadecimal digits: an array of arrays in JSON.
     fn document(&self) -> String {
         let names: Vec<_> = (0..self.columns.len()).map(|index| format!("c{index}")).collect();
-        let values: Vec<_> = names.iter().zip(self.columns).map(|(name, (_, of))| value(name, of)).collect();
+        let values: Vec<_> = names.iter().zip(self.columns).map(|(name, (_, of))| value(name, *of)).collect();
         format!(
             "SELECT encode(convert_to(coalesce(json_agg(json_build_array({})), '[]')::text, 'UTF8'), 'hex') AS document \
              FROM (SELECT * FROM ({}) s({}) LIMIT {}) t",
@@ -42,7 +44,7 @@ impl Part {
     }
 
     /// Returns the rows of this part in an answer to [`command`].
-    pub(super) fn rows(&self, index: usize, answer: &Map<String, Json>) -> Result<Vec<Vec<Value>>, Fault> {
+    pub fn rows(&self, index: usize, answer: &Map<String, Json>) -> Result<Vec<Vec<Value>>, Fault> {
         let text = answer.get(&key(index)).and_then(Json::as_str).ok_or_else(unexpected)?;
         let rows: Vec<Vec<Json>> = serde_json::from_str(text).map_err(|_| unexpected())?;
         rows.into_iter().map(|row| self.row(row)).collect()
@@ -52,13 +54,13 @@ impl Part {
         if row.len() != self.columns.len() {
             return Err(unexpected());
         }
-        let read = |(json, (_, of)): (Json, &(&str, Type))| read(json, of).ok_or_else(unexpected);
+        let read = |(json, (_, of)): (Json, &(&str, ColumnType))| read(json, *of).ok_or_else(unexpected);
         row.into_iter().zip(self.columns).map(read).collect()
     }
 }
 
 /// Builds one command for all parts. Columns are computed in their order, and so the statements run in theirs.
-pub(super) fn command(parts: &[Part], lock_timeout_ms: u128) -> String {
+pub fn command(parts: &[Part], lock_timeout_ms: u128) -> String {
     let settings = [
         ("search_path", "pg_catalog".to_owned()),
         ("application_name", APPLICATION.to_owned()),
@@ -86,22 +88,22 @@ fn key(index: usize) -> String {
 }
 
 /// Returns a column as JSON without loss. Numbers in an object would become texts, and fractions would lose digits.
-fn value(name: &str, of: &Type) -> String {
-    match *of {
-        Type::INT8 => format!("{name}::bigint"),
-        Type::FLOAT8 => format!("{name}::text"),
+fn value(name: &str, of: ColumnType) -> String {
+    match of {
+        ColumnType::Int64 => format!("{name}::bigint"),
+        ColumnType::Float64 => format!("{name}::text"),
         _ => name.to_owned(),
     }
 }
 
-fn read(json: Json, of: &Type) -> Option<Value> {
+fn read(json: Json, of: ColumnType) -> Option<Value> {
     Some(match (json, of) {
         (Json::Null, _) => Value::Null,
-        (Json::Bool(value), &Type::BOOL) => Value::Boolean(value),
-        (Json::Number(value), &Type::INT8) => Value::Int64(value.as_i64()?),
-        (Json::String(text), &Type::FLOAT8) => Value::Float64(text.parse().ok()?),
-        (Json::String(text), &Type::TEXT) => Value::Text(text),
-        (Json::String(text), &Type::TIMESTAMPTZ) => Value::Timestamp(match text.as_str() {
+        (Json::Bool(value), ColumnType::Boolean) => Value::Boolean(value),
+        (Json::Number(value), ColumnType::Int64) => Value::Int64(value.as_i64()?),
+        (Json::String(text), ColumnType::Float64) => Value::Float64(text.parse().ok()?),
+        (Json::String(text), ColumnType::Text) => Value::Text(text),
+        (Json::String(text), ColumnType::Timestamp) => Value::Timestamp(match text.as_str() {
             "infinity" => i64::MAX,
             "-infinity" => i64::MIN,
             text => text.parse::<Timestamp>().ok()?.as_microsecond(),
@@ -120,8 +122,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const COLUMNS: Columns =
-        &[("n", Type::INT8), ("f", Type::FLOAT8), ("b", Type::BOOL), ("t", Type::TEXT), ("at", Type::TIMESTAMPTZ)];
+    const COLUMNS: Columns = &[
+        ("n", ColumnType::Int64),
+        ("f", ColumnType::Float64),
+        ("b", ColumnType::Boolean),
+        ("t", ColumnType::Text),
+        ("at", ColumnType::Timestamp),
+    ];
 
     fn rows(text: &str) -> Result<Vec<Vec<Value>>, Fault> {
         let part = Part { sql: String::new(), columns: COLUMNS, max_rows: 1 };
