@@ -27,6 +27,7 @@ mod kill;
 mod lab;
 mod leakage;
 mod leaks;
+mod mcp;
 mod pgbouncer;
 mod plugin_store;
 mod policy_file;

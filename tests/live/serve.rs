@@ -145,7 +145,7 @@ async fn mistakes_are_found_before_anything_is_opened() -> Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
+pub(crate) fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::write(path, text)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Workspace crates that each crate of the host may depend on.
-const DIRECTIONS: [(&str, &[&str]); 14] = [
+const DIRECTIONS: [(&str, &[&str]); 15] = [
     ("archon-pool-contract", &[]),
     ("archon-pool-components", &[]),
     ("archon-pool-core", &["contract", "components"]),
@@ -17,6 +17,7 @@ const DIRECTIONS: [(&str, &[&str]); 14] = [
     ("archon-pool-report", &["contract"]),
     ("archon-pool-serve", &["contract", "core", "audit", "report"]),
     ("archon-pool-top", &["contract", "report"]),
+    ("archon-pool-mcp", &["contract", "core", "cassette", "report"]),
     ("archon-pool-supabase", &["contract", "core", "postgres"]),
     ("archon-pool-tenants", &["contract", "core", "plugins"]),
     ("archon-pool-registry", &["contract", "core", "plugins", "postgres"]),

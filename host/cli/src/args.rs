@@ -1,6 +1,9 @@
 //! Subcommands and flags. What they mean is written here once: the help texts are made from it.
 
+mod access;
 mod actions;
+#[cfg(feature = "mcp")]
+mod agents;
 mod global;
 mod plugins;
 mod rounds;
@@ -17,6 +20,8 @@ use super::tape::TapeFlags;
 use super::top::flags::TopFlags;
 
 pub(crate) use self::actions::{Acting, Explaining, Killing, Reading};
+#[cfg(feature = "mcp")]
+pub(crate) use self::agents::{Applying, McpFlags, SkillCommand};
 pub(crate) use self::global::{Color, Global, LogFormat};
 pub(crate) use self::plugins::{Adding, Approving, Keeping, Signing};
 pub(crate) use self::rounds::{Serving, Watching};
@@ -84,6 +89,16 @@ pub(crate) enum Command {
     },
     /// Watch one or many servers, and serve live pages and metrics for Prometheus
     Serve(Box<Serving>),
+    /// Serve the Model Context Protocol for editors and agents, which can read and plan
+    #[cfg(feature = "mcp")]
+    Mcp(Box<McpFlags>),
+    /// Carry out a plan that an agent made with `mcp`, after its number is typed
+    #[cfg(feature = "mcp")]
+    Apply(Applying),
+    /// Install the skill for agents: when to use this program, and what it never does
+    #[cfg(feature = "mcp")]
+    #[command(subcommand)]
+    Skill(SkillCommand),
     /// Print the input of the analysis as JSON, for later
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager

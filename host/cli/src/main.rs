@@ -7,6 +7,8 @@
 
 mod answer;
 mod app;
+#[cfg(feature = "mcp")]
+mod apply;
 mod approve;
 mod args;
 mod ask;
@@ -20,6 +22,8 @@ mod explain;
 mod interrupt;
 mod log_lines;
 mod man_pages;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod options;
 mod params;
 mod permissions;
@@ -31,6 +35,8 @@ mod run;
 mod secret_scan;
 mod serve;
 mod sign;
+#[cfg(feature = "mcp")]
+mod skill;
 mod stored;
 mod tape;
 mod terminal;
@@ -84,6 +90,8 @@ fn main() -> ExitCode {
         // They handle signals, and return their own status.
         let handles_signals = match args.command {
             Command::Watch(_) | Command::Report { .. } | Command::Serve(_) => true,
+            #[cfg(feature = "mcp")]
+            Command::Mcp(ref flags) => flags.http.is_some(),
             #[cfg(feature = "tui")]
             Command::Top { .. } => true,
             _ => false,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
 use archon_pool::log::Line;
-use archon_pool_serve::{Access, Pages, Remarks, RoundSettings, Server, Target, Targets, Tls};
+use archon_pool_serve::{Pages, Remarks, RoundSettings, Server, Target, Targets};
 use serde_json::{Value, json};
 
 use super::app::{App, Component};
@@ -40,7 +40,7 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
         .origin("component", format!("{}, sha256 {}", app.name(), app.digest()))
         .origin("program", concat!("archon-pool ", env!("CARGO_PKG_VERSION")));
     let server = Server {
-        access: access(flags),
+        access: flags.access.access(flags.listen, "listen"),
         targets,
         applications: flags.applications.into(),
         remarks: remarks(global),
@@ -55,19 +55,6 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
     };
     server.run(host, plugin).await?;
     Ok(Exit::Healthy)
-}
-
-fn access(flags: &Serving) -> Access {
-    let tls = flags.tls_cert.as_ref().zip(flags.tls_key.as_ref());
-    Access {
-        listen: flags.listen,
-        token: flags.token_file.clone(),
-        tls: tls.map(|(certificate, key)| Tls {
-            certificate: certificate.clone(),
-            key: key.clone(),
-            client_ca: flags.tls_client_ca.clone(),
-        }),
-    }
 }
 
 fn targets(global: &Global, flags: &Serving) -> Result<Targets, CliError> {
@@ -87,7 +74,7 @@ fn targets(global: &Global, flags: &Serving) -> Result<Targets, CliError> {
 }
 
 /// Writes remarks to stderr: plain lines, log lines with `--log text`, or JSON objects with `--log json`.
-fn remarks(global: &Global) -> Remarks {
+pub(crate) fn remarks(global: &Global) -> Remarks {
     let (format, is_quiet) = (global.log, global.quiet);
     Remarks::new(move |line| {
         let mut stderr = anstream::stderr().lock();

@@ -8,6 +8,7 @@
 mod access;
 mod backoff;
 mod board;
+mod endpoint;
 mod fleet;
 mod histogram;
 mod http;
@@ -29,6 +30,7 @@ mod targets;
 
 pub use self::access::{Access, Tls};
 pub use self::backoff::pause;
+pub use self::endpoint::Endpoint;
 pub use self::pages::Pages;
 pub use self::remarks::Remarks;
 pub use self::server::Server;

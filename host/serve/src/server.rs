@@ -6,7 +6,6 @@ use std::sync::Arc;
 use archon_pool_contract::fault::Fault;
 use archon_pool_core::host::Host;
 use archon_pool_core::plugin::Plugin;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
@@ -61,7 +60,7 @@ impl Server {
         }
         let shared = Shared { host, plugin, board: Arc::clone(&board), remarks: remarks.clone(), applications };
         let mut fleet = Fleet::new(shared);
-        remarks.say(&format!("{} on {}", targets_of(list.len()), address(&listener, &access)));
+        remarks.say(&format!("{} on {}", targets_of(list.len()), access.address(&listener)));
         fleet.set(list);
         let server = http::start(listener, access, requirements, Arc::clone(&board), pages);
         let mut systemd = Systemd::ready();
@@ -99,11 +98,6 @@ fn reload(targets: &Targets, fleet: &mut Fleet, server: &Listening, board: &Boar
         }
         Err(fault) => remarks.say(&format!("targets not read again, the earlier ones stay: {}", fault.message)),
     }
-}
-
-fn address(listener: &TcpListener, access: &Access) -> String {
-    let scheme = if access.has_tls() { "https" } else { "http" };
-    listener.local_addr().map_or_else(|_| scheme.to_owned(), |address| format!("{scheme}://{address}"))
 }
 
 fn targets_of(count: usize) -> String {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use archon_pool_contract::params::Action;
 use clap::Args as Group;
 
+use super::access::AccessFlags;
 use super::actions::Reading;
 use crate::options::OptionFlags;
 
@@ -57,18 +58,8 @@ pub(crate) struct Serving {
     /// Count the orders in this audit log, the one of the commands that act (their --audit); it is only read
     #[arg(long, value_name = "FILE")]
     pub(crate) orders: Option<PathBuf>,
-    /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
-    /// Serve HTTPS with this certificate chain
-    #[arg(long, value_name = "CERT.pem", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Private key of --tls-cert
-    #[arg(long, value_name = "KEY.pem", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Require certificates of clients, issued by these authorities
-    #[arg(long, value_name = "CA.pem", requires = "tls_cert")]
-    pub(crate) tls_client_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: AccessFlags,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
 }
