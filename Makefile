@@ -34,7 +34,7 @@ BENCHES := judgement instantiation boundary report live network server-cost tena
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
-        test-untimed test-languages run-languages test-page run-page test-node run-node test-python run-python test-matrix packages lab \
+        test-untimed test-languages run-languages test-page run-page test-mcp run-mcp test-node run-node test-python run-python test-matrix packages lab \
         pools bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units \
         lint-worlds lint-node lint-python audit release lock freeze-wit clean serve-chaos fleet-scale
 
@@ -66,7 +66,7 @@ test: needs-test ## Everything, unattended
 	@echo "2/3 the scenarios that need a quiet machine, while the hosts for Node and Python are built: 3 minutes"
 	$(MAKE) --jobs=2 test-timed quiet-packages
 	@echo "3/3 all other tests of Rust, Node and Python: 8 to 12 minutes"
-	$(MAKE) --jobs=3 --output-sync=target test-untimed run-languages run-page run-node run-python
+	$(MAKE) --jobs=3 --output-sync=target test-untimed run-languages run-page run-mcp run-node run-python
 
 compiled-tests: needs-test
 	$(RUN_CARGO) build $(ALL)
@@ -75,7 +75,7 @@ compiled-tests: needs-test
 
 # Downloads, which mostly wait for the network.
 installed: peers $(NODE_HOST)/.installed $(PYTHON_HOST)/.installed $(TARGET)/node/.installed $(TARGET)/python/.installed \
-           $(TARGET)/page/.installed
+           $(TARGET)/page/.installed $(TARGET)/mcp/.installed
 
 # At the lowest priority: beside it run clients that must act in time. CI adds lints, which need the same packages.
 quiet-packages:
@@ -109,6 +109,12 @@ test-page: build $(TARGET)/page/.installed ## HTML reports and live pages in Chr
 
 run-page:
 	tests/page/run.sh $(TARGET)
+
+test-mcp: build $(TARGET)/mcp/.installed ## Real clients of the Model Context Protocol: Python, TypeScript and the inspector
+	$(MAKE) run-mcp
+
+run-mcp:
+	tests/mcp/run.sh $(TARGET)
 
 test-node: node-package $(HUGE) ## The Node host against a private server and the conformance kit, and its package
 	$(MAKE) run-node
@@ -236,7 +242,8 @@ NPM_QUIET := --no-audit --no-fund --loglevel=error
 NPM_INSTALL := npm ci $(NPM_QUIET)
 PIP_INSTALL := pip install --quiet --disable-pip-version-check
 # Installs Node if the machine's is too old.
-NEW_NODE = node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || npm install --no-package-lock $(NPM_QUIET) --no-save --prefix $(@D) node@$(NODE)
+NODE_LEAST := 20
+NEW_NODE = node -e 'process.exit(process.versions.node.split(".")[0] >= $(NODE_LEAST) ? 0 : 1)' || npm install --no-package-lock $(NPM_QUIET) --no-save --prefix $(@D) node@$(NODE)
 
 define INSTALL_NODE
 	mkdir -p $(@D)
@@ -250,6 +257,13 @@ $(TARGET)/node/.installed: tests/languages/node/package.json tests/languages/nod
 	$(INSTALL_NODE)
 
 $(TARGET)/page/.installed: tests/page/package.json tests/page/package-lock.json | needs-test
+	$(INSTALL_NODE)
+
+# The inspector needs 22.19.
+$(TARGET)/mcp/.installed: NODE_LEAST := 23
+$(TARGET)/mcp/.installed: tests/mcp/package.json tests/mcp/package-lock.json tests/mcp/requirements.txt | needs-test
+	python3 -m venv $(@D)/python
+	$(@D)/python/bin/$(PIP_INSTALL) --require-hashes -r tests/mcp/requirements.txt
 	$(INSTALL_NODE)
 
 $(TARGET)/python/.installed: tests/languages/python/requirements.txt | needs-test

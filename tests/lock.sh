@@ -19,8 +19,9 @@ lock() {
 lock host/python/requirements-dev.txt host/python/requirements-dev.in host/python/pyproject.toml
 lock tests/languages/python/requirements.txt tests/languages/python/requirements.in
 lock tests/clients/requirements.txt tests/clients/requirements.in
+lock tests/mcp/requirements.txt tests/mcp/requirements.in
 
-for folder in host/node tests/languages/node tests/page tests/clients; do
+for folder in host/node tests/languages/node tests/page tests/clients tests/mcp; do
   # Resolved in an empty folder: installed packages would exclude those of other systems.
   work=$(mktemp -d)
   cp "$folder/package.json" "$work/"

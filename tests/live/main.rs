@@ -29,6 +29,7 @@ mod kill;
 mod lab;
 mod leakage;
 mod leaks;
+mod mcp;
 mod oci_layout;
 mod pgbouncer;
 mod plugin_store;

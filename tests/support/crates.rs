@@ -18,6 +18,7 @@ const DIRECTIONS: [(&str, &[&str]); 15] = [
     ("archon-pool-serve", &["contract", "core", "audit", "report"]),
     ("archon-pool-fleet", &["contract", "core", "serve"]),
     ("archon-pool-top", &["contract", "report"]),
+    ("archon-pool-mcp", &["contract", "core", "cassette", "report"]),
     ("archon-pool-query-endpoint", &["contract"]),
     ("archon-pool-supabase", &["contract", "core", "postgres", "query-endpoint"]),
     ("archon-pool-tenants", &["contract", "core", "plugins"]),

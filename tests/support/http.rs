@@ -26,7 +26,16 @@ pub struct Answer {
 ///
 /// Fails if the server does not answer in time, or not in HTTP.
 pub async fn get(port: u16, path: &str, headers: &[&str]) -> Result<Answer> {
-    timeout(DEADLINE, get_now(port, path, headers)).await.context("no answer in time")?
+    timeout(DEADLINE, request(port, ("GET", path), headers, "")).await.context("no answer in time")?
+}
+
+/// Posts a body to a path of a port of 127.0.0.1, with further headers as lines; one of them can be `Host`.
+///
+/// # Errors
+///
+/// Same as [`get`].
+pub async fn post(port: u16, path: &str, headers: &[&str], body: &str) -> Result<Answer> {
+    timeout(DEADLINE, request(port, ("POST", path), headers, body)).await.context("no answer in time")?
 }
 
 /// Gets a path, and measures the time to the last byte of the answer.
@@ -40,12 +49,18 @@ pub async fn timed(port: u16, path: &str) -> Result<(Answer, Duration)> {
     Ok((answer, started.elapsed()))
 }
 
-async fn get_now(port: u16, path: &str, headers: &[&str]) -> Result<Answer> {
+async fn request(port: u16, (method, path): (&str, &str), headers: &[&str], body: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     // Version 1.0, whose answers end with the connection and have no parts.
-    let mut request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n");
+    let mut request = format!("{method} {path} HTTP/1.0\r\n");
+    if !headers.iter().any(|header| header.starts_with("Host:")) {
+        request.push_str(&format!("Host: 127.0.0.1:{port}\r\n"));
+    }
     headers.iter().for_each(|header| request.extend([header, "\r\n"]));
-    request.push_str("\r\n");
+    if !body.is_empty() {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    request.extend(["\r\n", body]);
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await?;

@@ -5,6 +5,7 @@
 //! `pg_stat_activity` confirms, [`Workload`] a healthy application under load, [`Proxy`] a network with faults,
 //! [`PgBouncer`] a pooler in front of a cluster, and [`until`] waits for a condition.
 
+pub mod agent;
 pub mod binaries;
 pub mod clients;
 pub mod cluster;

@@ -12,6 +12,11 @@ use crate::spawner;
 pub(crate) struct Process(Mutex<Option<Child>>);
 
 impl Process {
+    /// Takes over a process that runs.
+    pub(crate) fn of(child: Child) -> Self {
+        Self(Mutex::new(Some(child)))
+    }
+
     /// Starts the process.
     pub(crate) fn launch(&self, command: Command) -> io::Result<()> {
         *self.child() = Some(spawner::spawn(command)?);

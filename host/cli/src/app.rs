@@ -167,10 +167,30 @@ impl App {
         // An approved component's own cap may be lower.
         let max_kill_percentage = max_kill_percentage.min(policy.max_kill_percentage);
         let policy = Policy { only: Some(Arc::new(only)), max_kill_percentage, ..policy.clone() };
-        let host = self.host.with_policy(policy).consent(move |proposal| ready(consents(&proposal)));
+        self.ask_with(self.host.with_policy(policy).consent(move |proposal| ready(consents(&proposal))), input).await
+    }
+
+    /// Calls the component as [`App::ask`] does, with another host.
+    #[cfg(any(feature = "tui", feature = "mcp"))]
+    pub(crate) async fn ask_with(&self, host: Host, input: Value) -> Result<Answer, CliError> {
         let mut registry = Registry::new();
         registry.register(registry::NAME, Skill::new(host, Arc::clone(&self.plugin)));
         Answer::of_output(registry.execute(registry::NAME, input).await)
+    }
+
+    /// Returns the host.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Returns the component that reads: the one of the command line, or the built-in observer.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn observer(&self, global: &Global) -> Result<Arc<Plugin>, Fault> {
+        if global.plugin.is_some() || global.vetting.names_component() {
+            return Ok(Arc::clone(&self.plugin));
+        }
+        Ok(Arc::clone(global.vetting.built_in(self.host.engine(), World::Observer)?.plugin()))
     }
 
     /// Keeps one session open between calls.

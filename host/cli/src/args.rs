@@ -1,6 +1,9 @@
 //! Subcommands and flags. What they mean is written here once: the help texts are made from it.
 
+mod access;
 mod actions;
+#[cfg(feature = "mcp")]
+mod agents;
 mod fleet;
 mod global;
 mod plugins;
@@ -18,6 +21,8 @@ use super::tape::TapeFlags;
 use super::top::flags::TopFlags;
 
 pub(crate) use self::actions::{Acting, Explaining, Killing, Reading};
+#[cfg(feature = "mcp")]
+pub(crate) use self::agents::{Approved, McpFlags, SkillCommand};
 #[cfg(feature = "nats")]
 pub(crate) use self::fleet::{
     Applying, EngineFlags, Importing, Initialising, Killings, Planning, Plans, Targeting, Working,
@@ -93,6 +98,16 @@ pub(crate) enum Command {
     /// Watch thousands of databases, and print what changes as events
     #[command(subcommand)]
     Fleet(Fleet),
+    /// Serve the Model Context Protocol for editors and agents, which can read and plan
+    #[cfg(feature = "mcp")]
+    Mcp(Box<McpFlags>),
+    /// Carry out a plan that an agent made with `mcp`, after its number is typed
+    #[cfg(feature = "mcp")]
+    Apply(Approved),
+    /// Install the skill for agents: when to use this program, and what it never does
+    #[cfg(feature = "mcp")]
+    #[command(subcommand)]
+    Skill(SkillCommand),
     /// Print the input of the analysis as JSON, for later
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager

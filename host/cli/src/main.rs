@@ -7,6 +7,8 @@
 
 mod answer;
 mod app;
+#[cfg(feature = "mcp")]
+mod apply;
 mod approve;
 mod args;
 mod ask;
@@ -22,6 +24,8 @@ mod fleet;
 mod interrupt;
 mod log_lines;
 mod man_pages;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod options;
 mod params;
 mod permissions;
@@ -33,6 +37,8 @@ mod run;
 mod secret_scan;
 mod serve;
 mod sign;
+#[cfg(feature = "mcp")]
+mod skill;
 mod stored;
 mod tape;
 mod terminal;
@@ -87,6 +93,8 @@ fn main() -> ExitCode {
         let handles_signals = match args.command {
             Command::Watch(_) | Command::Report { .. } | Command::Serve(_) => true,
             Command::Fleet(ref what) => what.handles_signals(),
+            #[cfg(feature = "mcp")]
+            Command::Mcp(ref flags) => flags.http.is_some(),
             #[cfg(feature = "tui")]
             Command::Top { .. } => true,
             _ => false,

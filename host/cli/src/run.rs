@@ -31,6 +31,8 @@ use super::tape::TapeFlags;
 use super::terminal::Terminal;
 #[cfg(feature = "tui")]
 use super::top;
+#[cfg(feature = "mcp")]
+use super::{apply, mcp, skill};
 use super::{ask, audit, diff, explain, fleet, serve, watch};
 
 /// Runs the command.
@@ -49,6 +51,12 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
         Command::Top { screen, reading } => top::top(global, screen, reading, terminal).await,
         Command::Serve(flags) => serve::serve(global, flags, terminal).await,
         Command::Fleet(what) => fleet::fleet(global, what, terminal).await,
+        #[cfg(feature = "mcp")]
+        Command::Mcp(flags) => mcp::mcp(global, flags, terminal).await,
+        #[cfg(feature = "mcp")]
+        Command::Apply(flags) => apply::apply(global, flags, terminal).await,
+        #[cfg(feature = "mcp")]
+        Command::Skill(command) => skill::skill(command, terminal),
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,
         Command::Report { files, reading } => report::report(global, files, reading, terminal).await,

@@ -39,7 +39,7 @@ pub(crate) async fn serve(global: &Global, flags: &Serving, terminal: &mut Termi
     app.print_notes(terminal);
     let pages = pages(&app);
     let server = Server {
-        access: flags.access.at(flags.listen),
+        access: flags.access.access(flags.listen, "listen"),
         targets,
         applications: flags.applications.into(),
         remarks: remarks(global),

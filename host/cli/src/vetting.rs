@@ -49,6 +49,12 @@ impl Vetting {
         self.policy.as_deref()
     }
 
+    /// Returns true if the requirements are those of one component alone: its policy file or its digest.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn names_component(&self) -> bool {
+        self.policy.is_some() || self.sha256.is_some()
+    }
+
     /// Loads and verifies a component of a file or of the plugin folder.
     pub(crate) fn load(&self, engine: &Engine, component: &Path, most: World) -> Result<VerifiedPlugin, Fault> {
         VerifiedPlugin::load(engine, &self.files(component)?, &TrustRequirements { most, ..self.requirements()? })

@@ -55,6 +55,7 @@ pub struct Host {
     shared_caps: SharedCaps,
     audit: Option<Arc<dyn AuditSink>>,
     tenant: Option<Arc<str>>,
+    author: Option<Arc<str>>,
     interceptor: Option<Arc<dyn Interceptor>>,
     checker: Option<Arc<dyn StatementChecker>>,
 }
@@ -88,6 +89,7 @@ impl Host {
             shared_caps: SharedCaps::default(),
             audit: None,
             tenant: None,
+            author: None,
             interceptor: None,
             checker: None,
         }
@@ -102,6 +104,12 @@ impl Host {
     /// Sets the tenant that the audit log records.
     pub fn tenant(mut self, name: &str) -> Self {
         self.tenant = Some(name.into());
+        self
+    }
+
+    /// Sets the program on whose behalf the host is called, which the audit log records, such as `mcp:claude-code`.
+    pub fn author(mut self, name: &str) -> Self {
+        self.author = Some(name.into());
         self
     }
 
@@ -266,6 +274,7 @@ impl Host {
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
         let author = AuditContext::default().recorded_by(self.audit.as_ref(), self.tenant.as_ref());
+        let author = author.on_behalf_of(self.author.as_ref());
         let started = Instant::now();
         author.started(DELIVER).await;
         let outcomes = self.deliver_as(&author, credential, orders, max_kill_percentage, dry_run).await;
@@ -339,6 +348,7 @@ impl Host {
         let audit = self.audit.as_ref().filter(|_| !mode.is_replaying());
         let author =
             AuditContext::of_component(plugin.name(), plugin.digest()).recorded_by(audit, self.tenant.as_ref());
+        let author = author.on_behalf_of(self.author.as_ref());
         if granted.is_some() && !mode.is_replaying() {
             self.credentials.prepare();
         }

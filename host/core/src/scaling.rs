@@ -5,4 +5,5 @@ mod change;
 
 pub(crate) use self::bounds::{Bounds, Sizing};
 pub use self::bounds::{SizeOption, size_options};
+pub use self::change::DRY_RUN;
 pub(crate) use self::change::{Change, Changed};

@@ -28,6 +28,8 @@ const SHORTEST_TOKEN: usize = 16;
 pub struct Access {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Name of the flag that sets the address, for messages.
+    pub flag: &'static str,
     /// File of the token that a client sends as `Authorization: Bearer TOKEN`.
     pub token: Option<PathBuf>,
     /// Certificate and key of the server.
@@ -87,16 +89,11 @@ impl Access {
             return Ok(self);
         }
         let message = format!(
-            "--listen {}: other machines can reach this address: set --token-file, or --tls-cert, --tls-key and \
+            "--{} {}: other machines can reach this address: set --token-file, or --tls-cert, --tls-key and \
              --tls-client-ca",
-            self.listen
+            self.flag, self.listen
         );
         Err(Fault::invalid(message))
-    }
-
-    /// Returns true if connections are encrypted.
-    pub(crate) fn has_tls(&self) -> bool {
-        self.tls.is_some()
     }
 
     /// Returns true if any program of this machine may connect, browsers included.
@@ -104,9 +101,16 @@ impl Access {
         self.token.is_none() && self.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
     }
 
+    /// Returns the URL of a bound address.
+    pub(crate) fn address(&self, listener: &TcpListener) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        listener.local_addr().map_or_else(|_| scheme.to_owned(), |address| format!("{scheme}://{address}"))
+    }
+
     pub(crate) async fn bind(&self) -> Result<TcpListener, Fault> {
         TcpListener::bind(self.listen).await.map_err(|error| {
-            Fault::new(kind::OVERLOADED, format!("--listen {}: the address cannot be used: {error}", self.listen))
+            let Self { flag, listen, .. } = self;
+            Fault::new(kind::OVERLOADED, format!("--{flag} {listen}: the address cannot be used: {error}"))
         })
     }
 
@@ -200,7 +204,7 @@ mod tests {
     use super::*;
 
     fn access(listen: &str) -> Access {
-        Access { listen: listen.parse().expect("an address"), token: None, tls: None }
+        Access { listen: listen.parse().expect("an address"), flag: "listen", token: None, tls: None }
     }
 
     fn file(content: &str, mode: u32) -> tempfile::NamedTempFile {

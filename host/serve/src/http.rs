@@ -1,15 +1,18 @@
-//! The HTTP server: GET of metrics, of the two states and of pages. It changes nothing.
+//! The HTTP server: GET of metrics, of the two states and of pages, which changes nothing; or routes of another crate.
 
 mod connections;
 mod context;
 mod events;
 mod negotiation;
+pub(crate) mod others;
 mod page;
 mod routes;
+mod token;
 
 use std::sync::Arc;
 
 use archon_pool_contract::fault::Fault;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -40,8 +43,7 @@ impl Bound {
 
     /// Returns the URL.
     pub fn address(&self) -> String {
-        let scheme = if self.access.has_tls() { "https" } else { "http" };
-        self.listener.local_addr().map_or_else(|_| scheme.to_owned(), |address| format!("{scheme}://{address}"))
+        self.access.address(&self.listener)
     }
 
     /// Starts to answer.
@@ -49,9 +51,7 @@ impl Bound {
         let Self { access, requirements, listener } = self;
         let requirements = InForce::new(requirements);
         let routes = routes::routes(board, pages, requirements.clone(), access.is_open());
-        let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(connections::serve(listener, routes, requirements.clone(), stopped));
-        Listening { access, requirements, stop, task }
+        Listening::start(listener, access, requirements, routes)
     }
 }
 
@@ -64,6 +64,12 @@ pub struct Listening {
 }
 
 impl Listening {
+    fn start(listener: TcpListener, access: Access, requirements: InForce, routes: Router) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(connections::serve(listener, routes, requirements.clone(), stopped));
+        Self { access, requirements, stop, task }
+    }
+
     /// Reads token and certificates again; the earlier ones stay when that fails.
     ///
     /// # Errors

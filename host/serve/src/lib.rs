@@ -8,6 +8,7 @@
 mod access;
 mod backoff;
 mod board;
+mod endpoint;
 mod fleet;
 mod histogram;
 mod http;
@@ -30,6 +31,7 @@ mod targets;
 
 pub use self::access::{Access, Tls};
 pub use self::backoff::pause;
+pub use self::endpoint::Endpoint;
 pub use self::http::{Bound, Listening};
 pub use self::lifecycle::{Event, Signals};
 pub use self::pages::Pages;

@@ -7,7 +7,7 @@ use clap::{Args as Group, Subcommand};
 #[cfg(feature = "nats")]
 use secrecy::SecretString;
 
-use super::rounds::AccessFlags;
+use super::access::AccessFlags;
 use crate::options::OptionFlags;
 
 /// What to do with a fleet.

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use archon_pool_contract::params::Action;
-use archon_pool_serve::{Access, Tls};
 use clap::Args as Group;
 
+use super::access::AccessFlags;
 use super::actions::Reading;
 use crate::options::OptionFlags;
 
@@ -62,39 +62,6 @@ pub(crate) struct Serving {
     pub(crate) access: AccessFlags,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
-}
-
-/// Requirements of an HTTP server.
-#[derive(Debug, Group)]
-pub(crate) struct AccessFlags {
-    /// Require this file's token of clients, as `Authorization: Bearer TOKEN`
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Serve HTTPS with this certificate chain
-    #[arg(long, value_name = "CERT.pem", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Private key of --tls-cert
-    #[arg(long, value_name = "KEY.pem", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Require certificates of clients, issued by these authorities
-    #[arg(long, value_name = "CA.pem", requires = "tls_cert")]
-    tls_client_ca: Option<PathBuf>,
-}
-
-impl AccessFlags {
-    /// Returns the access to a server on this address.
-    pub(crate) fn at(&self, listen: SocketAddr) -> Access {
-        let tls = self.tls_cert.as_ref().zip(self.tls_key.as_ref());
-        Access {
-            listen,
-            token: self.token_file.clone(),
-            tls: tls.map(|(certificate, key)| Tls {
-                certificate: certificate.clone(),
-                key: key.clone(),
-                client_ca: self.tls_client_ca.clone(),
-            }),
-        }
-    }
 }
 
 fn action() -> clap::builder::PossibleValuesParser {

@@ -55,7 +55,7 @@ impl Rounds {
         };
         app.print_notes(terminal);
         let bound = match making.listen {
-            Some(listen) => Some(Bound::open(making.access.at(listen)).await?),
+            Some(listen) => Some(Bound::open(making.access.access(listen, "listen")).await?),
             None => None,
         };
         let pages = pages(&app);

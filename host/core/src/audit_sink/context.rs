@@ -18,6 +18,8 @@ pub(crate) struct AuditContext {
     pub(crate) digest: Option<Arc<str>>,
     /// Tenant of the host, where there are several.
     pub(crate) tenant: Option<Arc<str>>,
+    /// Program on whose behalf the host is called, such as `mcp:claude-code`.
+    pub(crate) author: Option<Arc<str>>,
     call: Option<Arc<str>>,
     sink: Option<Arc<dyn AuditSink>>,
     /// The host call that has not returned.
@@ -36,6 +38,11 @@ impl AuditContext {
         Self { tenant: tenant.cloned(), call, sink: sink.cloned(), under_way: Arc::default(), ..self }
     }
 
+    /// Sets the program on whose behalf the host is called.
+    pub(crate) fn on_behalf_of(self, author: Option<&Arc<str>>) -> Self {
+        Self { author: author.cloned(), ..self }
+    }
+
     /// Returns true if the orders of all processes that write to the sink are counted.
     pub(crate) fn is_shared(&self) -> bool {
         self.sink.as_ref().is_some_and(|sink| sink.is_shared())
@@ -46,6 +53,7 @@ impl AuditContext {
         Event::new(name)
             .with_some("call", self.call.as_deref())
             .with_some("tenant", self.tenant.as_deref())
+            .with_some("author", self.author.as_deref())
             .with_some("plugin", self.plugin.as_deref())
             .with_some("digest", self.digest.as_deref())
     }
@@ -188,12 +196,14 @@ mod tests {
         let memory = Arc::new(Memory::default());
         let sink: Arc<dyn AuditSink> = memory.clone();
         let context = AuditContext::of_component("it.wasm", Digest::of(b"it")).recorded_by(Some(&sink), None);
+        let context = context.on_behalf_of(Some(&"mcp:editor".into()));
         let _pending = context.host_call("session.query");
         context.ended("skill.run", None, Duration::ZERO).await;
         let events = memory.0.lock().unwrap();
         let told: Vec<_> = events.iter().map(|event| (event.name(), &event.fields()["outcome"])).collect();
         assert_eq!(told, [("host-call", &"given-up".into()), ("call-ended", &"ok".into())]);
         assert!(events.iter().all(|event| event.fields()["plugin"] == "it.wasm"));
+        assert!(events.iter().all(|event| event.fields()["author"] == "mcp:editor"));
     }
 
     #[tokio::test]

@@ -90,6 +90,7 @@ pub(super) fn trace(
         target: "audit",
         by = session.role(),
         plugin = author.plugin.as_deref(),
+        author = author.author.as_deref(),
         digest = author.digest.as_deref(),
         server = login.server,
         database = login.database,

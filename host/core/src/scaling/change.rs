@@ -18,6 +18,9 @@ use crate::policy::Policy;
 use crate::pooler::preview::ResizePreview;
 use crate::record;
 
+/// Beginning of the note on a change that would be made, and was not because of a dry run.
+pub const DRY_RUN: &str = "a dry run: nothing was sent";
+
 /// Changes that one call has made, or may have made.
 #[derive(Debug, Default)]
 pub(crate) struct Changed(Mutex<BTreeSet<String>>);
@@ -94,7 +97,7 @@ impl Change<'_> {
         };
         if self.dry_run {
             self.tell(&record, "would-resize", &note, None).await;
-            return Ok(unsent(before, format!("a dry run: nothing was sent; {note}")));
+            return Ok(unsent(before, format!("{DRY_RUN}; {note}")));
         }
         let after = match self.console.resize(pool, *size).await {
             Ok(after) => after,
@@ -137,7 +140,7 @@ impl Change<'_> {
         };
         if self.dry_run {
             self.tell(&record, "would-reconnect", &note, None).await;
-            return Ok(unsent(format!("a dry run: nothing was sent; {note}")));
+            return Ok(unsent(format!("{DRY_RUN}; {note}")));
         }
         if let Err(fault) = self.console.reconnect(database).await {
             return Err(self.failed(&record, fault, sending).await);

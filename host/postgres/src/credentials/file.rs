@@ -98,19 +98,30 @@ const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, r
 /// Reads one entry; none when the file has no such entry. A missing file is a fault: it was configured, and the
 /// environment may name another server.
 pub(super) fn entry(path: &Path, name: &str, origin: Origin<'_>) -> Result<Option<Entry>, Fault> {
-    let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
-    let bytes = private_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
-    let bytes = Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&"it is not UTF-8"))?;
+    let Some(raw) = entries(path)?.remove(name) else { return Ok(None) };
+    let in_entry = |fault: Fault| unreadable(path, &format_args!("entry '{name}': {}", fault.message));
+    raw.entry(origin).map(Some).map_err(in_entry)
+}
 
-    let mut entries: BTreeMap<String, Raw> = toml::from_str(text).map_err(|error| {
+/// Returns the names of the entries, in their order.
+pub(super) fn names(path: &Path) -> Result<Vec<String>, Fault> {
+    Ok(entries(path)?.into_keys().collect())
+}
+
+fn entries(path: &Path) -> Result<BTreeMap<String, Raw>, Fault> {
+    let bytes = private_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(path, &why))?;
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(path, &"it is not UTF-8"))?;
+    toml::from_str(text).map_err(|error| {
         // The error itself quotes the line, which may hold a secret.
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        unreadable(&format_args!("line {line} or its entry is not valid: an entry is [name] with some of {KEYS}"))
-    })?;
-    let Some(raw) = entries.remove(name) else { return Ok(None) };
-    let in_entry = |fault: Fault| unreadable(&format_args!("entry '{name}': {}", fault.message));
-    raw.entry(origin).map(Some).map_err(in_entry)
+        let why = format_args!("line {line} or its entry is not valid: an entry is [name] with some of {KEYS}");
+        unreadable(path, &why)
+    })
+}
+
+fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> Fault {
+    invalid(format!("credentials file {}: {why}", path.display()))
 }
 
 impl Raw {

@@ -35,6 +35,9 @@ mod supabase;
 /// The entry of the credentials file that is used when no name is given.
 const DEFAULT: &str = "default";
 
+/// The name of the credential in the environment.
+const ENVIRONMENT: &str = "environment";
+
 /// Sources of credentials. Without any, only requests can contain one.
 #[derive(Default, Clone)]
 pub struct Credentials {
@@ -116,6 +119,16 @@ impl Credentials {
     pub fn provider(mut self, provider: impl ProviderApi + 'static) -> Self {
         self.provider = Some(Arc::new(provider));
         self
+    }
+
+    /// Returns the names that a request may give as `credential`: those of the file, and `environment` where its
+    /// variables name a server. Nothing is opened.
+    pub fn names(&self) -> Result<Vec<String>, Fault> {
+        let mut names = self.file.as_deref().map(file::names).transpose()?.unwrap_or_default();
+        if self.environment.as_ref().is_some_and(|environment| environment.access().is_some()) {
+            names.push(ENVIRONMENT.to_owned());
+        }
+        Ok(names)
     }
 
     /// Returns the origin of the operator's texts, which decides the settings that complete them.
@@ -239,7 +252,7 @@ impl CallCredentials {
     }
 
     fn named(&self, name: &str) -> Result<Option<Found>, Fault> {
-        if name == "environment" {
+        if name == ENVIRONMENT {
             return self.in_environment();
         }
         match self.in_file(name)? {
@@ -260,7 +273,7 @@ impl CallCredentials {
         let Some(environment) = &self.sources.environment else { return Ok(None) };
         let Some(mut access) = environment.access().transpose()? else { return Ok(None) };
         access.controller = environment.controller()?;
-        Ok(Some(Found::here("environment", access)))
+        Ok(Some(Found::here(ENVIRONMENT, access)))
     }
 
     fn in_file(&self, name: &str) -> Result<Option<Found>, Fault> {
@@ -300,7 +313,7 @@ impl CallCredentials {
             }
             None => tried.push("credentials file (none configured)".to_owned()),
         }
-        if name.is_none() || name == Some("environment") {
+        if name.is_none() || name == Some(ENVIRONMENT) {
             tried.push(match self.sources.environment {
                 Some(_) => format!("{} (none set)", environment::PLACES),
                 None => "environment (not consulted)".to_owned(),
@@ -414,6 +427,18 @@ mod tests {
         assert!(of(granted).unwrap().is_none());
         let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
         assert!(of(CallCredentials::new(Arc::new(both), None, None, None).unwrap()).is_err());
+    }
+
+    #[test]
+    fn lists_the_names_of_the_file_and_the_environment() {
+        use std::io::Write as _;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"[main]\nurl = \"postgres://u:hunter2@h/d\"\n[archive]\nhost = \"h\"\n").unwrap();
+        let mut credentials = Credentials::new().file(file.path());
+        assert_eq!(credentials.names().unwrap(), ["archive", "main"]);
+        credentials.environment = Some(Environment::read(|_| Some("postgres://u@h/d".into()), None, None));
+        assert_eq!(credentials.names().unwrap(), ["archive", "main", "environment"]);
+        assert!(Credentials::new().names().unwrap().is_empty());
     }
 
     #[test]

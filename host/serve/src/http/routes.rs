@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::context::{Context, plain};
 use super::events::{self, Client, STREAMS};
 use super::negotiation::format;
-use super::page;
+use super::{page, token};
 use crate::access::InForce;
 use crate::board::{Board, NotReady, View};
 use crate::pages::Pages;
@@ -99,9 +97,8 @@ async fn guard(State(context): State<Context>, request: Request, next: Next) -> 
     if context.is_open && !headers.get(HOST).is_some_and(is_local) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "use an IP address or localhost as the host's name");
     }
-    if !context.requirements.get().admits(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes)) {
-        let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
-        return (challenge, plain(StatusCode::UNAUTHORIZED, "a token is required")).into_response();
+    if let Some(refusal) = token::refusal(&context.requirements, headers) {
+        return refusal;
     }
     let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
