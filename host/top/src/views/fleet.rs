@@ -13,6 +13,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, palette: Pa
     let columns = [
         Column::fixed("", 1),
         Column::fixed("", 1),
+        Column::fixed("", 1),
         Column::wide("target", 10, 2),
         Column::number("slots", 9),
         Column::number("suspects", 8),
@@ -55,6 +56,8 @@ fn row<'a>(state: &'a TargetState, is_shown: bool, model: &Model, palette: Palet
     vec![
         (if is_shown { "▸" } else { "" }.into(), style),
         (letter.into(), style),
+        // A letter, because a recording goes on while another target is shown.
+        (if state.recording.is_some() { "R" } else { "" }.into(), palette.style(Tone::Critical)),
         (state.name.as_str().into(), style),
         (slots.into(), style),
         (number(suspects).into(), style),
