@@ -15,7 +15,7 @@ const DIRECTIONS: [(&str, &[&str]); 14] = [
     ("archon-pool-cassette", &["contract", "core"]),
     ("archon-pool-plugins", &["contract", "core"]),
     ("archon-pool-report", &["contract"]),
-    ("archon-pool-serve", &["contract", "core", "audit", "report"]),
+    ("archon-pool-serve", &["contract", "core", "audit", "cassette", "report"]),
     ("archon-pool-top", &["contract", "report"]),
     ("archon-pool-supabase", &["contract", "core", "postgres"]),
     ("archon-pool-tenants", &["contract", "core", "plugins"]),

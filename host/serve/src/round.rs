@@ -7,7 +7,7 @@ use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::params::Action;
 use archon_pool_contract::report::Report;
 use archon_pool_core::cpu_scheduler::CpuMeter;
-use archon_pool_core::host::{CallOptions, Deadline, Host};
+use archon_pool_core::host::{CallOptions, Deadline};
 use archon_pool_core::plugin::Plugin;
 use archon_pool_core::skill_output::SkillOutput;
 use archon_pool_report::sanitize;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::lock_tree::RecordingHost;
 use crate::progress::Ended;
 use crate::targets::Target;
 
@@ -27,14 +28,16 @@ struct Data {
 }
 
 /// Makes one round. One that takes longer than the interval is given up together with its session. The carry is
-/// replaced by that of the report.
+/// replaced by that of the report. `before` is the report of the round before.
 pub(crate) async fn round(
-    host: &Host,
+    hosts: &RecordingHost,
     plugin: &Plugin,
     target: &Target,
     probes: bool,
     carry: &mut Option<Value>,
+    before: Option<&Arc<Report>>,
 ) -> Ended {
+    let host = hosts.of_next(before.map(Arc::as_ref));
     // Both compute the whole report; only the first opens fresh connections.
     let action = if probes { Action::FullAnalysis } else { Action::DetectLeaks };
     let mut input = json!({ "action": action.name(), "options": target.rounds.options });
@@ -50,7 +53,12 @@ pub(crate) async fn round(
     let started = Instant::now();
     let answer = host.call(plugin, input, options).await;
     let outcome = answer.output.and_then(|output| report(&output, carry));
-    Ended { outcome, took: started.elapsed(), cpu: meter.spent() }
+    let took = started.elapsed();
+    let locks = match &outcome {
+        Ok(report) => hosts.lock_tree(plugin, report).await,
+        Err(_) => None,
+    };
+    Ended { outcome, locks, took, cpu: meter.spent() }
 }
 
 fn report(output: &SkillOutput, carry: &mut Option<Value>) -> Result<Arc<Report>, Fault> {

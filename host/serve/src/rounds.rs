@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::backoff::pause;
 use crate::board::Board;
+use crate::lock_tree::RecordingHost;
 use crate::progress;
 use crate::remarks::Remarks;
 use crate::round::round;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
 pub(crate) async fn rounds(shared: Shared, target: Target, first_after: Duration, mut stop: watch::Receiver<bool>) {
     let Shared { host, plugin, board, remarks, applications } = shared;
     let host = host.keep_session();
+    let hosts = RecordingHost::new(host.clone());
     let mut carry: Option<Value> = None;
     let mut last_probe: Option<Instant> = None;
     let mut due = Instant::now() + first_after;
@@ -64,7 +66,7 @@ pub(crate) async fn rounds(shared: Shared, target: Target, first_after: Duration
             last_probe = Some(started);
         }
         let ended = {
-            let mut round = std::pin::pin!(round(&host, &plugin, &target, probes, &mut carry));
+            let mut round = std::pin::pin!(round(&hosts, &plugin, &target, probes, &mut carry, status.report()));
             tokio::select! {
                 ended = &mut round => ended,
                 stop = stopped(&mut stop) => {
