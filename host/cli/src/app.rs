@@ -176,7 +176,7 @@ impl App {
     }
 
     /// Takes the latest call, if it is kept in memory.
-    pub(crate) fn latest(&self) -> Option<Result<Cassette, Fault>> {
+    pub(crate) fn latest(&self) -> Option<Cassette> {
         self.tape.latest()
     }
 

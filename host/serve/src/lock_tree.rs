@@ -39,8 +39,8 @@ impl RecordingHost {
         tree.inspect_err(|fault| tracing::debug!("no tree of locks: {fault}")).ok().map(Arc::new)
     }
 
-    async fn tree(&self, plugin: &Plugin, call: Result<Cassette, Fault>) -> Result<LockTree, Fault> {
-        let Cassette { header, mut calls } = call?;
+    async fn tree(&self, plugin: &Plugin, call: Cassette) -> Result<LockTree, Fault> {
+        let Cassette { header, mut calls } = call;
         let call = calls.pop().ok_or_else(|| Fault::invalid("the call was not recorded"))?;
         let text = collect_again(&self.plain, plugin, header, call).await?;
         let snapshot: Snapshot = serde_json::from_str(&sanitize::strings(text.as_str()))

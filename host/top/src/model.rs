@@ -173,6 +173,12 @@ impl Model {
         self.now = now;
     }
 
+    /// Returns the time until the ages of the shown target have another number of seconds.
+    pub(crate) fn until_next_second(&self) -> Duration {
+        let since = self.shown().map_or(Duration::ZERO, |state| state.since_news(self.now));
+        Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into())
+    }
+
     /// Takes news of the rounds.
     pub fn update(&mut self, update: Update) {
         match update {

@@ -125,6 +125,11 @@ impl TargetState {
         now.saturating_sub(self.received)
     }
 
+    /// Returns the time since the latest round ended or failed.
+    pub(crate) fn since_news(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.failure.as_ref().map_or(self.received, |failed| failed.at))
+    }
+
     /// Returns the position of the shown round, from 1, and the number of kept rounds.
     pub(crate) fn position(&self) -> (usize, usize) {
         (self.shown.map_or(self.moments.len(), |shown| shown + 1), self.moments.len())

@@ -150,7 +150,7 @@ async fn open_streams_end_with_the_program() -> Result<()> {
     let serving = serving(&cluster, &["--interval", "1"]).await?;
     let mut streams = Vec::new();
     for path in ["/events", "/t/default/events"] {
-        let mut stream = Stream::open(&serving, path).await?;
+        let mut stream = Stream::open(&serving, path, &[]).await?;
         ensure!(stream.next("data: <main").await?.is_some());
         streams.push(stream);
     }

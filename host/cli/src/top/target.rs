@@ -179,7 +179,7 @@ impl TargetRounds {
 
     /// Takes the latest call, and adds it to the recording.
     pub(super) fn take_call(&mut self) -> Option<Cassette> {
-        let cassette = self.app.latest()?.inspect_err(|fault| tracing::debug!("no snapshot: {fault}")).ok()?;
+        let cassette = self.app.latest()?;
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.add(&cassette)
         {

@@ -13,8 +13,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, palette: Pa
     let columns = [
         Column::fixed("", 1),
         Column::fixed("", 1),
-        Column::fixed("", 1),
         Column::wide("target", 10, 2),
+        Column::fixed("", 1),
         Column::number("slots", 9),
         Column::number("suspects", 8),
         Column::number("critical", 8),
@@ -56,9 +56,9 @@ fn row<'a>(state: &'a TargetState, is_shown: bool, model: &Model, palette: Palet
     vec![
         (if is_shown { "▸" } else { "" }.into(), style),
         (letter.into(), style),
-        // A letter, because a recording goes on while another target is shown.
-        (if state.recording.is_some() { "R" } else { "" }.into(), palette.style(Tone::Critical)),
         (state.name.as_str().into(), style),
+        // A recording goes on while another target is shown.
+        (if state.recording.is_some() { "R" } else { "" }.into(), palette.style(Tone::Critical)),
         (slots.into(), style),
         (number(suspects).into(), style),
         (number(counted(critical)).into(), style),
