@@ -132,7 +132,7 @@ function says(outcome: string, denied: string): boolean {
 for (const it of guard.cases) {
   test(`guard: ${it.name}`, async () => {
     const sessions = await Promise.all(it.sessions.map(seated));
-    const given = [];
+    const given: Order[] = [];
     for (const wanted of it.orders) given.push(await ordered(sessions, wanted));
     for (const { session: index, sql } of it.then ?? []) {
       const session = sessions[index] as pg.Client;

@@ -97,7 +97,8 @@ def test_every_guard_case_ends_as_it_says(case: Any, guarded: Cluster) -> None:
             else:
                 session.close()
                 until(lambda gone=pids[step["session"]]: not _alive(guarded, gone), "it has left")
-        with lent(guarded.url("guard", user=case.get("as", "operator")), _request(case, given), policy=_policy(case)) as live:
+        url = guarded.url("guard", user=case.get("as", "operator"))
+        with lent(url, _request(case, given), policy=_policy(case)) as live:
             handle = opened(live)
             if "fault" in case:
                 with pytest.raises(FaultError, match=case["fault"]):
