@@ -6,6 +6,7 @@
 //! sessions; the cap stays a share of all candidates.
 
 mod spared;
+mod threshold;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,6 +22,8 @@ use crate::leaks::evidence::BLOCKS_OTHERS;
 use crate::leaks::judged::Judged;
 use crate::numbers::number;
 use crate::unfinished::{Unfinished, is_copy};
+
+use self::threshold::threshold_of;
 
 /// One call ends no more than this; the host's limit `orders` is the same.
 const MOST_ORDERS: usize = 1_000;
@@ -175,16 +178,6 @@ fn reason(backend: &Backend, now: i64, options: &Options, unfinished: &Unfinishe
     let (what, threshold) = threshold_of(backend, options)?;
     let age = backend.state_age_ms(now)?;
     (age > threshold).then(|| format!("{what} for {}, threshold {}", span(age), span(threshold)))
-}
-
-/// Describes the state of a session that may be ended in it, with the threshold in milliseconds.
-fn threshold_of(backend: &Backend, options: &Options) -> Option<(&'static str, u64)> {
-    match backend.state() {
-        State::Idle => Some(("idle", options.idle_timeout_ms)),
-        State::IdleInTransaction => Some(("idle in a transaction", options.idle_in_transaction_timeout_ms)),
-        State::Aborted => Some(("in an aborted transaction", options.idle_in_transaction_timeout_ms)),
-        _ => None,
-    }
 }
 
 /// Returns true if the connected role may signal it (PostgreSQL manual, "Server Signaling Functions": own roles,

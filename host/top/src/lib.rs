@@ -24,10 +24,11 @@ mod terminal;
 mod views;
 
 pub use self::command::{Command, Commands, Ending, Failure, Planned, Update};
-pub use self::model::{Model, Settings, Watched};
+pub use self::model::{Model, Settings};
 pub use self::moment::Moment;
 pub use self::run::{Ended, run};
 pub use self::screen::draw;
+pub use self::target::Watched;
 pub use self::terminal::{Unusable, usable};
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::moment::Moment;
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::sort::{Sort, Span};
-use crate::target::TargetState;
+use crate::target::{TargetState, Watched};
 
 pub(crate) use self::listed::{Listed, Row};
 
@@ -39,15 +39,6 @@ pub struct Settings {
     pub replays: bool,
     /// True if colours may be used.
     pub colours: bool,
-}
-
-/// Target of a screen.
-#[derive(Debug, Clone)]
-pub struct Watched {
-    /// Its name.
-    pub name: String,
-    /// Time from the start of a round to the start of the next.
-    pub interval: Duration,
 }
 
 /// State of the screen.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::Failure;
-use crate::model::Watched;
 use crate::moment::Moment;
 
 /// Largest number of rounds to go back to.
@@ -14,6 +13,15 @@ const MOST_MOMENTS: usize = 360;
 
 /// Largest number of values of a chart.
 const MOST_SAMPLES: usize = 1_000;
+
+/// Target of a screen.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// Its name.
+    pub name: String,
+    /// Time from the start of a round to the start of the next.
+    pub interval: Duration,
+}
 
 /// Server of the screen.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use archon_pool_contract::snapshot::{Backend, SessionKey, Snapshot};
 use crate::clock::span;
 use crate::leaks::judged::Judged;
 
-use super::threshold_of;
+use super::threshold::threshold_of;
 
 /// Returns one reason for all selected sessions.
 pub(super) fn all(options: &Options, reason: &str) -> Vec<Spared> {

@@ -13,9 +13,10 @@ use archon_pool_plugin::skill;
 use serde_json::{Value, json};
 
 use crate::command::{Failure, Update};
-use crate::model::{Model, Settings, Watched};
+use crate::model::{Model, Settings};
 use crate::moment::Moment;
 use crate::session::{Session, Verdict};
+use crate::target::Watched;
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests");
 

@@ -7,8 +7,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::command::{Command, Planned, Update};
 use crate::keys::Effect;
-use crate::model::{Model, Overlay, Settings, View, Watched};
-use crate::target::TargetState;
+use crate::model::{Model, Overlay, Settings, View};
+use crate::target::{TargetState, Watched};
 use crate::tests::fixture;
 use crate::tests::golden::text;
 
