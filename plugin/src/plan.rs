@@ -114,7 +114,7 @@ pub fn kill_idle(
     let later = left.iter().map(|(judged, _)| (judged, format!("left for later: {limit}")));
     let privilege = format!("its role is one of the {privilege}");
     let withheld = later.chain(forbidden.iter().map(|(judged, _)| (judged, privilege.clone())));
-    let withheld = withheld.filter_map(|(judged, why)| Some((judged.backend.key()?, why))).collect();
+    let withheld = withheld.filter_map(|(judged, why)| Some((judged.backend.key()?, why)));
     let ordered = plan.orders.iter().map(|order| order.target).collect();
     plan.spared = spared::others(snapshot, options, judged, &ordered, withheld);
     plan

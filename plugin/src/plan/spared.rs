@@ -24,9 +24,10 @@ pub(super) fn others(
     options: &Options,
     judged: &[Judged<'_>],
     ordered: &BTreeSet<SessionKey>,
-    mut candidates: HashMap<SessionKey, String>,
+    candidates: impl Iterator<Item = (SessionKey, String)>,
 ) -> Vec<Spared> {
     let Some(only) = &options.only else { return Vec::new() };
+    let mut candidates: HashMap<_, _> = candidates.collect();
     let selected = judged.iter().filter_map(|judged| Some((judged.backend.key()?, judged)));
     let selected: HashMap<_, _> = selected.filter(|(key, _)| only.contains(key)).collect();
     let why = |key: &SessionKey| match selected.get(key) {
