@@ -88,6 +88,7 @@ fn kill(host: &mut impl HostApi, mut plan: plan::Plan, options: &Options, timest
         timestamp: timestamp.to_owned(),
         dry_run,
         targets: plan.targets,
+        spared: plan.spared,
     }
 }
 

@@ -2,14 +2,18 @@
 //!
 //! A candidate is a session of the connected database that has been idle, idle in a transaction, or waiting for the rest
 //! of its statement for longer than the threshold for that state, that nothing excludes, and that the connected role
-//! may signal. Of these the cap and `minSize` let some through, worst first.
+//! may signal. Of these the cap and `minSize` let some through, worst first. `only` restricts the choice to selected
+//! sessions; the cap stays a share of all candidates.
+
+mod spared;
+mod threshold;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use archon_pool_contract::host_api::Order;
 use archon_pool_contract::params::Options;
-use archon_pool_contract::report::{Coverage, Target};
+use archon_pool_contract::report::{Coverage, Spared, Target};
 use archon_pool_contract::snapshot::{Backend, Role, Snapshot, State};
 
 use crate::clock::{counted, span};
@@ -18,6 +22,8 @@ use crate::leaks::evidence::BLOCKS_OTHERS;
 use crate::leaks::judged::Judged;
 use crate::numbers::number;
 use crate::unfinished::{Unfinished, is_copy};
+
+use self::threshold::threshold_of;
 
 /// One call ends no more than this; the host's limit `orders` is the same.
 const MOST_ORDERS: usize = 1_000;
@@ -31,6 +37,8 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// Reason for the choice, and for not ending more.
     pub reason: String,
+    /// Selected sessions that are no targets.
+    pub spared: Vec<Spared>,
 }
 
 /// Plans which sessions to end.
@@ -43,7 +51,8 @@ pub fn kill_idle(
 ) -> Plan {
     if !coverage.complete {
         let reason = coverage.reason.clone().unwrap_or_default();
-        return Plan { reason: format!("nothing is ended without full coverage: {reason}"), ..Plan::default() };
+        let reason = format!("nothing is ended without full coverage: {reason}");
+        return Plan { spared: spared::all(options, &reason), reason, ..Plan::default() };
     }
     let database = Some(snapshot.server.database.as_str());
     let clients = number(snapshot.clients().filter(|backend| backend.database.as_deref() == database).count());
@@ -52,13 +61,11 @@ pub fn kill_idle(
         .filter(|judged| judged.backend.database.as_deref() == database)
         .filter_map(|judged| Some((judged, reason(judged.backend, snapshot.taken_at, options, unfinished)?)))
         .collect();
-    let found = beyond.len();
-    let (mut candidates, spared): (Vec<_>, Vec<_>) =
+    let (candidates, mut spared): (Vec<_>, Vec<_>) =
         beyond.into_iter().partition(|(judged, _)| judged.exclusions.is_empty());
-    let stale = candidates.len();
     let roles: HashMap<&str, &Role> = snapshot.roles.iter().map(|role| (role.name.as_str(), role)).collect();
-    candidates.retain(|(judged, _)| may_signal(judged.backend, snapshot, &roles));
-    let forbidden = stale - candidates.len();
+    let (mut candidates, mut forbidden): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|(judged, _)| may_signal(judged.backend, snapshot, &roles));
     candidates.sort_by_key(|(judged, _)| rank(judged, snapshot));
 
     let share = u64::from(number(candidates.len()).min(clients)) * u64::from(options.max_kill_percentage) / 100;
@@ -67,31 +74,56 @@ pub fn kill_idle(
     let spare = clients.saturating_sub(options.min_size);
     let allowed = (cap.min(spare) as usize).min(MOST_ORDERS);
 
-    let mut reason = format!("{found} of {} idle for longer than the threshold", counted(clients as usize, "session"));
+    // Selected only now: a selection must not change the cap.
+    for found in [&mut candidates, &mut spared, &mut forbidden] {
+        found.retain(|(judged, _)| is_selected(judged.backend, options));
+    }
+    let found = candidates.len() + spared.len() + forbidden.len();
+    let all = match &options.only {
+        Some(only) => counted(only.len(), "selected session"),
+        None => counted(clients as usize, "session"),
+    };
+    let mut reason = format!("{found} of {all} idle for longer than the threshold");
     if found > 0 {
         reason = format!("{reason}: {}", parts(allowed.min(candidates.len()), &candidates, &spared).join(", "));
     }
+    let limit = if allowed == MOST_ORDERS {
+        format!("one call ends {MOST_ORDERS} at the most")
+    } else if cap <= spare {
+        format!("maxKillPercentage {} allows {cap} per call", options.max_kill_percentage)
+    } else {
+        format!("minSize {} keeps all but {spare}", options.min_size)
+    };
     if allowed < candidates.len() {
-        let limit = if allowed == MOST_ORDERS {
-            format!("one call ends {MOST_ORDERS} at the most")
-        } else if cap <= spare {
-            format!("maxKillPercentage {} allows {cap} per call", options.max_kill_percentage)
-        } else {
-            format!("minSize {} keeps all but {spare}", options.min_size)
-        };
         reason = format!("{reason}; {limit}");
     }
-    if forbidden > 0 && roles.is_empty() {
-        reason = format!("{reason}; {forbidden} more of roles whose privileges could not be read");
-    } else if forbidden > 0 {
-        reason = format!("{reason}; {forbidden} more of roles that {} may not signal", snapshot.server.role);
+    let privilege = if roles.is_empty() {
+        "roles whose privileges could not be read".to_owned()
+    } else {
+        format!("roles that {} may not signal", snapshot.server.role)
+    };
+    if !forbidden.is_empty() {
+        reason = format!("{reason}; {} more of {privilege}", forbidden.len());
     }
     let mut plan = Plan { reason, ..Plan::default() };
-    for (judged, reason) in candidates.into_iter().take(allowed) {
+    let left = candidates.split_off(allowed.min(candidates.len()));
+    for (judged, reason) in candidates {
         let waited_ms = unfinished.waited_ms(judged.backend).unwrap_or(0);
         plan.add(judged.backend, snapshot.taken_at, waited_ms, reason);
     }
+    let later = left.iter().map(|(judged, _)| (judged, format!("left for later: {limit}")));
+    let privilege = format!("its role is one of the {privilege}");
+    let withheld = later.chain(forbidden.iter().map(|(judged, _)| (judged, privilege.clone())));
+    let withheld = withheld.filter_map(|(judged, why)| Some((judged.backend.key()?, why)));
+    let ordered = plan.orders.iter().map(|order| order.target).collect();
+    plan.spared = spared::others(snapshot, options, judged, &ordered, withheld);
     plan
+}
+
+/// Returns true if a session is selected, or none is in particular.
+fn is_selected(backend: &Backend, options: &Options) -> bool {
+    let is_in = |only: &BTreeSet<_>| backend.key().is_some_and(|key| only.contains(&key));
+    options.only.as_ref().is_none_or(is_in)
 }
 
 /// Counts the sessions beyond the threshold by outcome, each once: by the first reason to spare it.
@@ -143,12 +175,7 @@ fn reason(backend: &Backend, now: i64, options: &Options, unfinished: &Unfinishe
         let threshold = span(options.idle_timeout_ms);
         return Some(format!("waiting {} for the rest of its statement, threshold {threshold}", span(waited)));
     }
-    let (what, threshold) = match backend.state() {
-        State::Idle => ("idle", options.idle_timeout_ms),
-        State::IdleInTransaction => ("idle in a transaction", options.idle_in_transaction_timeout_ms),
-        State::Aborted => ("in an aborted transaction", options.idle_in_transaction_timeout_ms),
-        _ => return None,
-    };
+    let (what, threshold) = threshold_of(backend, options)?;
     let age = backend.state_age_ms(now)?;
     (age > threshold).then(|| format!("{what} for {}, threshold {}", span(age), span(threshold)))
 }

@@ -105,6 +105,7 @@ impl<P: HostApi> Act<'_, P> {
             timestamp: self.report.timestamp.clone(),
             dry_run: self.options.dry_run,
             targets: Vec::new(),
+            spared: Vec::new(),
         })
     }
 
@@ -155,6 +156,7 @@ impl<P: HostApi> Act<'_, P> {
             timestamp: self.report.timestamp.clone(),
             dry_run: planned,
             targets: Vec::new(),
+            spared: Vec::new(),
         }
     }
 }

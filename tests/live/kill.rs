@@ -1,6 +1,5 @@
 //! `kill-idle` on real sessions: ended sessions, spared sessions, and the report about them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,9 +8,8 @@ use anyhow::Result;
 use archon_pool::budget::Reserved;
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
-use archon_pool::policy::Policy;
 use archon_pool_contract::host_api::Outcome;
-use archon_pool_contract::report::Action;
+use archon_pool_contract::report::{Action, Spared};
 use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::sessions::Session;
@@ -52,19 +50,20 @@ async fn stale_transactions_end_and_their_locks_with_them() -> Result<()> {
 }
 
 #[tokio::test]
-async fn only_selected_sessions_are_ended_whatever_the_component_orders() -> Result<()> {
+async fn only_selected_sessions_are_ended_and_the_others_are_not_ordered() -> Result<()> {
     let cluster = cluster().await?;
     let (mut selected, other) = (stuck(&cluster, "worker").await?, stuck(&cluster, "worker").await?);
     let key = SessionKey { pid: selected.pid(), backend_start: selected.backend_start() };
     let reused = SessionKey { pid: other.pid(), backend_start: other.backend_start() - 1 };
-    let policy = Policy { only: Some(Arc::new(BTreeSet::from([key, reused]))), ..Policy::default() };
-    let host = host_for(cluster.url(OPERATOR, "postgres")).with_policy(policy);
-    let report = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
-    let mut outcomes = outcomes(&report.actions[0]);
-    outcomes.sort_unstable_by_key(|(pid, _)| *pid != key.pid);
-    assert_eq!(outcomes, [(key.pid, "ended"), (other.pid(), "denied")], "{:#?}", report.actions);
-    let refused = report.actions[0].targets.iter().find(|target| target.pid == other.pid()).expect("a target");
-    assert!(refused.detail.as_ref().is_some_and(|why| why.contains("not among the sessions that were selected")));
+    let mut input = impatient("kill-idle");
+    input["options"]["only"] = serde_json::to_value([key, reused])?;
+    let report = report(&cluster, OPERATOR, input).await;
+    let action = &report.actions[0];
+    assert_eq!(outcomes(action), [(key.pid, "ended")], "{action:#?}");
+    assert!(action.reason.starts_with("1 of 2 selected sessions idle"), "{}", action.reason);
+    let spared =
+        Spared { pid: other.pid(), reason: "it has left, and its process id belongs to another session".to_owned() };
+    assert_eq!(action.spared, [spared]);
     assert!(selected.ended_by().await.is_some() && other.answers().await);
     Ok(())
 }

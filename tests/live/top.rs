@@ -124,6 +124,19 @@ async fn a_killed_server_is_a_fault_above_the_last_data() -> Result<()> {
 }
 
 #[tokio::test]
+async fn every_signal_that_ends_it_leaves_the_terminal_as_it_was() -> Result<()> {
+    let cluster = cluster().await?;
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        let tmux = top(&cluster, 80, 24, &IMPATIENT).await?;
+        tmux.shows("slots").await?;
+        tmux.signal(signal)?;
+        ensure!(tmux.ended().await.with_context(|| signal)?.0 == HEALTHY, "{signal}");
+    }
+    until("no session of ours is left", async || Ok(cluster.count("application_name = 'archon-pool'").await? == 0))
+        .await
+}
+
+#[tokio::test]
 async fn the_targets_of_a_file_are_shown_worst_first() -> Result<()> {
     let cluster = cluster().await?;
     let _leak = cluster.app("app", "invoice-worker").idle_in_transaction("SELECT 1").await?;
@@ -136,7 +149,7 @@ async fn the_targets_of_a_file_are_shown_worst_first() -> Result<()> {
     std::fs::set_permissions(&credentials, std::fs::Permissions::from_mode(0o600))?;
     std::fs::write(&targets, "[targets.shop]\ninterval = 1\n[targets.gone]\n")?;
     let paths = [&targets, &credentials].map(|path| path.to_string_lossy().into_owned());
-    let flags = ["--targets", &paths[0], "--credentials-file", &paths[1], "--interval", "1"];
+    let flags = ["--targets", &paths[0], "--credentials-file", &paths[1], "--interval", "30"];
     let tmux = start(100, 30, &[], &flags).await?;
     tmux.press(&["7"]).await?;
     tmux.shows("server-unreachable").await?;
@@ -150,7 +163,7 @@ async fn the_targets_of_a_file_are_shown_worst_first() -> Result<()> {
     .with_context(|| "gone before shop")?;
     tmux.press(&["Down", "Enter"]).await?;
     let screen = tmux.shows("invoice-worker").await?;
-    ensure!(screen.contains("archon-pool top  shop"), "{screen}");
+    ensure!(screen.contains("archon-pool top  shop") && screen.contains("every 1 s"), "its own pace: {screen}");
     tmux.press(&["q"]).await?;
     ensure!(tmux.ended().await?.0 == HEALTHY);
     Ok(())

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Workspace crates that each crate of the host may depend on.
-const DIRECTIONS: [(&str, &[&str]); 15] = [
+const DIRECTIONS: [(&str, &[&str]); 17] = [
     ("archon-pool-contract", &[]),
     ("archon-pool-components", &[]),
     ("archon-pool-core", &["contract", "components"]),
@@ -15,7 +15,7 @@ const DIRECTIONS: [(&str, &[&str]); 15] = [
     ("archon-pool-cassette", &["contract", "core"]),
     ("archon-pool-plugins", &["contract", "core"]),
     ("archon-pool-report", &["contract"]),
-    ("archon-pool-serve", &["contract", "core", "audit", "report"]),
+    ("archon-pool-serve", &["contract", "core", "audit", "cassette", "report"]),
     ("archon-pool-fleet", &["contract", "core", "serve"]),
     ("archon-pool-top", &["contract", "report"]),
     ("archon-pool-mcp", &["contract", "core", "cassette", "report"]),

@@ -11,12 +11,11 @@ use async_trait::async_trait;
 use super::format::{Cassette, End, Header};
 use super::normalise::Literals;
 use super::recording::Recording;
-use super::writer;
 
 /// Keeps the latest finished call of a host in memory, as a cassette of one call. Clones share it.
 #[derive(Clone, Default)]
 pub struct LastCall {
-    bytes: Arc<Mutex<Option<Vec<u8>>>>,
+    cassette: Arc<Mutex<Option<Cassette>>>,
     normalised: bool,
 }
 
@@ -32,14 +31,9 @@ impl LastCall {
         Self { normalised: true, ..self }
     }
 
-    /// Takes the latest call; none before one has ended, and when it could not be recorded.
-    pub fn take(&self) -> Option<Result<Cassette, Fault>> {
-        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Cassette::read(&bytes))
-    }
-
-    fn keep(&self, bytes: Option<Vec<u8>>) {
-        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    /// Takes the latest call; none before one has ended.
+    pub fn take(&self) -> Option<Cassette> {
+        self.cassette.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -51,11 +45,8 @@ impl Interceptor for LastCall {
     fn begin(&self, component: &str, digest: Digest, function: &str, input: &str) -> Result<CallMode, Fault> {
         let header = Header { normalised: self.normalised, ..Header::of(component, digest.to_string()) };
         let literals = if self.normalised { Literals::OfAll } else { Literals::OfSecrets };
-        // A call is not refused because it cannot be recorded.
-        Ok(match Recording::begin(function, input, literals) {
-            Ok(recording) => CallMode::Recording(Box::new(KeptCall { last: self.clone(), header, recording })),
-            Err(_) => CallMode::Off,
-        })
+        let recording = Recording::begin(function, input, literals);
+        Ok(CallMode::Recording(Box::new(KeptCall { last: self.clone(), header, recording })))
     }
 }
 
@@ -72,10 +63,9 @@ impl CallRecorder for KeptCall {
     }
 
     async fn end(self: Box<Self>, result: &Result<String, Fault>) {
-        let mut bytes = Vec::new();
-        let written = writer::header(&mut bytes, &self.header);
-        let lines = self.recording.end(&End::of(result));
-        self.last.keep(written.and(lines).ok().map(|lines| [bytes, lines].concat()));
+        let Self { last, header, recording } = *self;
+        let cassette = Cassette { header, calls: vec![recording.end(End::of(result))] };
+        *last.cassette.lock().unwrap_or_else(PoisonError::into_inner) = Some(cassette);
     }
 }
 
@@ -95,7 +85,7 @@ mod tests {
             call.record(ImportCall::Lookup { name: None }, Ok(ImportAnswer::Handle(7)));
             call.end(&Ok("{}".to_owned())).await;
         }
-        let cassette = last.take().expect("a call").expect("a cassette");
+        let cassette = last.take().expect("a call");
         let [call] = cassette.calls.as_slice() else { panic!("one call") };
         assert_eq!((call.input.as_str(), call.exchanges.len()), ("{\"second\":2}", 1));
         assert_eq!(call.end, End::Returned("{}".into()));

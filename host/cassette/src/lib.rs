@@ -36,6 +36,7 @@ mod recording;
 mod replay;
 mod replayed;
 mod replayer;
+mod snapshot;
 mod value;
 mod wire;
 mod writer;
@@ -52,6 +53,7 @@ pub use self::recorder::Recorder;
 pub use self::replay::Replay;
 pub use self::replayed::Replayed;
 pub use self::replayer::Replayer;
+pub use self::snapshot::collect_again;
 
 #[cfg(test)]
 mod tests;

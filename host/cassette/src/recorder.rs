@@ -10,7 +10,7 @@ use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::digest::Digest;
 use archon_pool_core::private_file;
 
-use super::format::{End, Header};
+use super::format::{Call, End, Header};
 use super::normalise::Literals;
 use super::recording::Recording;
 use super::writer;
@@ -82,22 +82,22 @@ impl Recorder {
             return None;
         }
         let literals = if self.inner.normalised { Literals::OfAll } else { Literals::OfSecrets };
-        let begun = Recording::begin(function, input, literals);
-        begun.map_err(|error| self.fail(&error.to_string())).ok()
+        Some(Recording::begin(function, input, literals))
     }
 
     /// Writes a finished call.
     pub(crate) async fn end(&self, recording: Recording, end: End) {
         let this = self.clone();
         // It may be as large as all answers of the server.
-        let writing = tokio::task::spawn_blocking(move || this.write(recording, &end));
+        let writing = tokio::task::spawn_blocking(move || this.write(&recording.end(end)));
         if let Err(error) = writing.await {
             self.fail(&error.to_string());
         }
     }
 
-    fn write(&self, recording: Recording, end: &End) {
-        let written = recording.end(end).and_then(|lines| {
+    fn write(&self, call: &Call) {
+        let mut lines = Vec::new();
+        let written = writer::call(&mut lines, call).and_then(|()| {
             let Written { file, length, .. } = &mut *self.locked();
             let written = file.write_all(&lines);
             if written.is_ok() {

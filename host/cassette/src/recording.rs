@@ -1,20 +1,18 @@
 //! The recording of one call.
 
 use std::collections::HashMap;
-use std::io;
 
 use super::exchange::Exchange;
-use super::format::End;
+use super::format::{Call, End};
 use super::normalise::Literals;
-use super::writer;
 
-/// The lines of a call that has not ended.
+/// A call that has not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     literals: Literals,
-    lines: Vec<u8>,
-    /// The error that stopped the recording.
-    failed: Option<io::Error>,
+    function: String,
+    input: String,
+    exchanges: Vec<Exchange>,
     /// The handles that were created, for each kind of resource.
     pub(crate) credentials: Numbers,
     pub(crate) sessions: Numbers,
@@ -23,24 +21,20 @@ pub(crate) struct Recording {
 
 impl Recording {
     /// Begins a call.
-    pub(crate) fn begin(function: &str, input: &str, literals: Literals) -> io::Result<Self> {
-        let mut recording = Self { literals, ..Self::default() };
-        writer::called(&mut recording.lines, function, input)?;
-        Ok(recording)
+    pub(crate) fn begin(function: &str, input: &str, literals: Literals) -> Self {
+        Self { literals, function: function.to_owned(), input: input.to_owned(), ..Self::default() }
     }
 
-    /// Adds an exchange; an error is returned at the end.
+    /// Adds an exchange.
     pub(crate) fn add(&mut self, mut exchange: Exchange) {
         self.literals.remove(&mut exchange);
-        if let Err(error) = writer::line(&mut self.lines, &exchange) {
-            self.failed.get_or_insert(error);
-        }
+        self.exchanges.push(exchange);
     }
 
-    /// Ends the call and returns its lines.
-    pub(crate) fn end(mut self, end: &End) -> io::Result<Vec<u8>> {
-        writer::line(&mut self.lines, end)?;
-        self.failed.map_or(Ok(self.lines), Err)
+    /// Ends the call.
+    pub(crate) fn end(self, end: End) -> Call {
+        let Self { function, input, exchanges, .. } = self;
+        Call { function, input, exchanges, end }
     }
 }
 

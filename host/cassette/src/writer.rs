@@ -38,19 +38,14 @@ pub(super) fn header(to: &mut impl Write, header: &Header) -> io::Result<()> {
 }
 
 /// Writes the lines of a call.
-fn call(to: &mut impl Write, call: &Call) -> io::Result<()> {
-    called(to, &call.function, &call.input)?;
+pub(super) fn call(to: &mut impl Write, call: &Call) -> io::Result<()> {
+    line(to, &Called { call: &call.function, input: &call.input })?;
     call.exchanges.iter().try_for_each(|exchange| line(to, exchange))?;
     line(to, &call.end)
 }
 
-/// Writes the first line of a call.
-pub(super) fn called(to: &mut impl Write, call: &str, input: &str) -> io::Result<()> {
-    line(to, &Called { call, input })
-}
-
-/// Writes an import, or the end of a call.
-pub(super) fn line<T: Serialize>(to: &mut impl Write, line: &T) -> io::Result<()> {
+/// Writes an import, or the beginning or the end of a call.
+fn line<T: Serialize>(to: &mut impl Write, line: &T) -> io::Result<()> {
     serde_json::to_writer(&mut *to, line)?;
     to.write_all(b"\n")
 }

@@ -1,7 +1,5 @@
 //! Host, component and registry of one run, built from the command line.
 
-#[cfg(feature = "tui")]
-use std::collections::BTreeSet;
 use std::env;
 #[cfg(feature = "tui")]
 use std::future::ready;
@@ -10,7 +8,7 @@ use std::sync::Arc;
 
 use archon_pool::Fault;
 use archon_pool::audit::Audit;
-use archon_pool::cassette::{COLLECT, Call, Cassette, Header, Replay};
+use archon_pool::cassette::{Call, Cassette, Header, collect_again};
 use archon_pool::components::World;
 #[cfg(feature = "tui")]
 use archon_pool::consent::{Decision, Proposal};
@@ -26,8 +24,6 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool::registry::{self, Registry, Skill};
 use archon_pool::xdg;
-#[cfg(feature = "tui")]
-use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_report as render;
 use serde_json::Value;
 use tracing::Level;
@@ -153,20 +149,19 @@ impl App {
         Self { host, plugin: Arc::clone(&self.plugin), registry, tape }
     }
 
-    /// Calls the component as [`App::ask`] does, with a host that ends no other sessions than these, and no more of them
-    /// than a share of all. `consents` is asked once, before the first signal.
+    /// Calls the component as [`App::ask`] does, with a host that ends no more than a share of all sessions. `consents` is
+    /// asked once, before the first signal.
     #[cfg(feature = "tui")]
     pub(crate) async fn ask_about(
         &self,
         input: Value,
-        only: BTreeSet<SessionKey>,
         max_kill_percentage: u32,
         consents: impl Fn(&Proposal) -> Decision + Send + Sync + 'static,
     ) -> Result<Answer, CliError> {
         let policy = self.host.policy();
         // An approved component's own cap may be lower.
         let max_kill_percentage = max_kill_percentage.min(policy.max_kill_percentage);
-        let policy = Policy { only: Some(Arc::new(only)), max_kill_percentage, ..policy.clone() };
+        let policy = Policy { max_kill_percentage, ..policy.clone() };
         self.ask_with(self.host.with_policy(policy).consent(move |proposal| ready(consents(&proposal))), input).await
     }
 
@@ -223,16 +218,13 @@ impl App {
     }
 
     /// Takes the latest call, if it is kept in memory.
-    pub(crate) fn latest(&self) -> Option<Result<Cassette, Fault>> {
+    pub(crate) fn latest(&self) -> Option<Cassette> {
         self.tape.latest()
     }
 
     /// Collects the snapshot of a recorded call from its recording, without a server.
     pub(crate) async fn collect_again(&self, header: Header, call: Call) -> Result<JsonText, Fault> {
-        let input = serde_json::from_str(&call.input).unwrap_or_default();
-        let call = Call { function: COLLECT.to_owned(), ..call };
-        let replay = Replay::new(Cassette { header, calls: vec![call] });
-        self.host.clone().interceptor(replay).collect(&self.plugin, input).await
+        collect_again(&self.host, &self.plugin, header, call).await
     }
 
     /// Returns true if a replayed cassette has ended.

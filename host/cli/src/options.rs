@@ -187,8 +187,8 @@ mod tests {
         let Ok(Value::Object(contract)) = serde_json::to_value(RawOptions::default()) else {
             panic!("options are an object");
         };
-        // `--apply`, filters and the argument of `explain` stand for these.
-        let elsewhere = ["dryRun", "include", "exclude", "explain"];
+        // `--apply`, filters, the argument of `explain` and the marks of `top` stand for these.
+        let elsewhere = ["dryRun", "include", "exclude", "explain", "only"];
         for name in contract.keys().filter(|name| !elsewhere.contains(&name.as_str())) {
             let flag = name.chars().fold(String::from("--"), |mut flag, letter| {
                 if letter.is_ascii_uppercase() {

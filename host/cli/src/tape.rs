@@ -116,7 +116,7 @@ impl Tape {
     }
 
     /// Takes the latest call, if it is kept in memory.
-    pub(crate) fn latest(&self) -> Option<Result<Cassette, Fault>> {
+    pub(crate) fn latest(&self) -> Option<Cassette> {
         if let Self::Keeps(last) = self { last.take() } else { None }
     }
 

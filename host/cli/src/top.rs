@@ -16,7 +16,7 @@ use archon_pool::cassette::Cassette;
 use archon_pool::components::World;
 use archon_pool::log::Log;
 use archon_pool_serve::{MOST_TARGETS, RoundSettings, Target, Targets};
-use archon_pool_top::{Command, Ended, Model, Settings, Update, run, usable};
+use archon_pool_top::{Command, Ended, Model, Settings, Update, Watched, run, usable};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
@@ -25,7 +25,7 @@ use super::args::{Global, Reading};
 use super::carry::Carry;
 use super::error::CliError;
 use super::exit::Exit;
-use super::interrupt::interrupted;
+use super::interrupt::left;
 use super::permissions;
 use super::progress::Progress;
 use super::terminal::Terminal;
@@ -55,7 +55,7 @@ pub(crate) async fn top(
     let (commands, requests) = unbounded_channel();
     let log = ScreenLog::default();
     let (rounds, model) = start(global, flags, reading, terminal, &log, updates, requests)?;
-    let shown = run(model, commands, news, interrupted()).await;
+    let shown = run(model, commands, news, left()).await;
     // The log stays readable after the screen is gone.
     log.lines().iter().for_each(|line| terminal.complain(line));
     match shown? {
@@ -114,16 +114,16 @@ fn start(
     };
     app.print_notes(terminal);
     let interval = Duration::from_secs(flags.interval.into());
-    let settings =
-        |targets, replays| Settings { targets, apply: flags.apply, replays, colours: terminal.colours(), interval };
+    let settings = |targets, replays| Settings { targets, apply: flags.apply, replays, colours: terminal.colours() };
     if let Some(cassette) = replayed {
         let name = tape.file().map(super::report::name).unwrap_or_default();
-        let model = Model::new(settings(vec![name], true));
+        let model = Model::new(settings(vec![Watched { name, interval }], true));
         let carry = Carry::load(reading.memory.carry.as_deref())?.only_read(true);
         return Ok((tokio::spawn(replay::replay(app, cassette, options, carry, updates, requests)), model));
     }
     let targets = targets(global, flags, RoundSettings { interval, probe_interval: None, options })?;
-    let names = targets.iter().map(|target| target.name.clone()).collect();
+    let watched = |target: &Target| Watched { name: target.name.clone(), interval: target.rounds.interval };
+    let shown = targets.iter().map(watched).collect();
     let mut rounds = Vec::with_capacity(targets.len());
     for (index, target) in targets.into_iter().enumerate() {
         let carry = Carry::load(reading.memory.carry.as_deref())?;
@@ -136,7 +136,7 @@ fn start(
         first.record_to(&path)?;
     }
     let rounds = Rounds { targets: rounds, is_alone: flags.targets.is_none() };
-    Ok((tokio::spawn(rounds.run(requests)), Model::new(settings(names, false))))
+    Ok((tokio::spawn(rounds.run(requests)), Model::new(settings(shown, false))))
 }
 
 fn targets(global: &Global, flags: &TopFlags, defaults: RoundSettings) -> Result<Vec<Target>, Fault> {

@@ -41,8 +41,8 @@ use crate::parameter::Parameter;
 use crate::policy::Policy;
 use crate::record::session as session_in;
 
-/// Refusal of an order for a session that the policy's `only` does not have.
-const NOT_SELECTED: &str = "it is not among the sessions that were selected: the policy's only";
+/// Refusal of an order for a session that the request does not select.
+const NOT_SELECTED: &str = "it is not among the sessions that the request selects: options.only";
 
 /// One call of `deliver`.
 pub(crate) struct Delivery<'a> {
@@ -75,7 +75,7 @@ impl<'a> Delivery<'a> {
             author,
             roles: policy.role_patterns(),
             applications: policy.application_patterns(),
-            only: policy.only.clone(),
+            only: None,
             caps: Caps::new(policy, requested),
             shared_caps: SharedCaps::default(),
             thresholds: IdleThresholds::default(),
@@ -91,13 +91,19 @@ impl<'a> Delivery<'a> {
         self
     }
 
+    /// Restricts the delivery to the sessions that the request selects, if it does.
+    pub(crate) fn only(mut self, only: Option<Arc<BTreeSet<SessionKey>>>) -> Self {
+        self.only = only;
+        self
+    }
+
     /// Sets the caps that are shared with other calls.
     pub(crate) fn under(mut self, shared_caps: &SharedCaps) -> Self {
         self.shared_caps = shared_caps.clone();
         self
     }
 
-    /// Delivers the orders and records the outcome of each. Where the policy selects sessions, orders for others are
+    /// Delivers the orders and records the outcome of each. Where the request selects sessions, orders for others are
     /// refused before anything is counted or asked.
     pub(crate) async fn run(&self, orders: &[Order], kills: &mut KillCounter) -> Result<Vec<Outcome>, Fault> {
         let Some(only) = &self.only else { return self.deliver(orders, kills).await };

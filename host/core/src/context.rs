@@ -1,11 +1,13 @@
 //! The state of the imports during one call, in the store that runs the component.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_contract::snapshot::SessionKey;
 use wasmtime::component::ResourceTable;
 
 use crate::audit_sink::{AuditContext, AuditSink};
@@ -29,6 +31,8 @@ pub(crate) struct Intent {
     pub(crate) max_kill_percentage: u32,
     /// The request's own thresholds.
     pub(crate) thresholds: IdleThresholds,
+    /// The only sessions that may be ended; none for all.
+    pub(crate) only: Option<Arc<BTreeSet<SessionKey>>>,
     /// The reason for which no statement may be sent that could do more than read statistics; none when it may.
     pub(crate) acting: Option<String>,
     /// The request's bounds on the size of a pool.
@@ -43,6 +47,7 @@ impl Intent {
             refusal: Some(why.to_owned()),
             max_kill_percentage: 0,
             thresholds: IdleThresholds::default(),
+            only: None,
             acting: Some(why.to_owned()),
             sizing,
         }

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_contract::{catalogue, protected};
 
 use crate::audit_sink::NAME_BYTES;
@@ -124,8 +123,6 @@ pub struct Policy {
     /// Application name patterns to protect in addition to the built-in ones; `*` matches anything, and case does not
     /// matter.
     pub protected_applications: Vec<String>,
-    /// The only sessions that may be ended, such as those that an operator selected; none for all.
-    pub only: Option<Arc<BTreeSet<SessionKey>>>,
 }
 
 impl Default for Policy {
@@ -140,7 +137,6 @@ impl Default for Policy {
             max_resizes_per_hour: 240,
             protected_roles: Vec::new(),
             protected_applications: Vec::new(),
-            only: None,
         }
     }
 }

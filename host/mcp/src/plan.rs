@@ -1,7 +1,5 @@
 //! A plan: the changes that were shown, their digest, and the check that nothing else is made.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use archon_pool_contract::params::Action;
@@ -125,14 +123,18 @@ impl Plan {
         now_ms().saturating_sub(self.made_at_ms) <= u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Returns the input of the component. It computes the plan again, from the server as it is now; what else it wants
-    /// to change is refused by [`Plan::policy`] and [`Plan::decide`].
+    /// Returns the input of the component. It computes the plan again, for the sessions of this one and from the server as
+    /// it is now; what else it wants to change is refused by the host and by [`Plan::decide`].
     pub fn input(&self) -> Value {
         let mut options = self.options.clone();
         options.insert("dryRun".into(), false.into());
         match &self.change {
-            // The host's cap is the plan's; the choice of sessions was made.
-            Change::End { .. } => options.insert("maxKillPercentage".into(), 100.into()),
+            Change::End { sessions, .. } => {
+                let key = |it: &Ending| SessionKey { pid: it.pid, backend_start: it.backend_start };
+                options.insert("only".into(), json!(sessions.iter().map(key).collect::<Vec<_>>()));
+                // The host's cap is the plan's; the choice of sessions was made.
+                options.insert("maxKillPercentage".into(), 100.into())
+            }
             Change::Resize { to, .. } => {
                 options.insert("minSize".into(), (*to).into());
                 options.insert("maxSize".into(), (*to).into())
@@ -141,17 +143,15 @@ impl Plan {
         json!({ "action": self.action().name(), "options": options })
     }
 
-    /// Returns a policy under which no other sessions are ended, and no more than the plan's cap.
+    /// Returns a policy under which no more sessions are ended than by the plan's cap.
     pub fn policy(&self, policy: &Policy) -> Policy {
         let policy = policy.clone();
         match &self.change {
-            Change::End { sessions, max_kill_percentage } => {
-                let key = |it: &Ending| SessionKey { pid: it.pid, backend_start: it.backend_start };
-                let only: BTreeSet<SessionKey> = sessions.iter().map(key).collect();
+            Change::End { max_kill_percentage, .. } => {
                 let max_kill_percentage = policy.max_kill_percentage.min(*max_kill_percentage);
-                Policy { only: Some(Arc::new(only)), max_kill_percentage, ..policy }
+                Policy { max_kill_percentage, ..policy }
             }
-            Change::Resize { .. } => Policy { only: Some(Arc::default()), ..policy },
+            Change::Resize { .. } => policy,
         }
     }
 

@@ -71,10 +71,23 @@ export interface Options {
   maxSize?: number | null;
   /** Lower bound of the pool. Default 5, at least 1. */
   minSize?: number | null;
+  /**
+   * End only these sessions, each by pid and start: at most 1000. The caps are the same; the report has the reason
+   * for each that is spared. An empty list selects none.
+   */
+  only?: SessionKey[] | null;
   /** In-call sampling for rates when there is no `carry`, milliseconds. Default 1000, 0–10000. */
   sampleMs?: number | null;
   /** Largest reduction in one step, percent. Default 15, 1–100. */
   shrinkRate?: number | null;
+}
+
+/** A backend's identity. */
+export interface SessionKey {
+  /** `backend_start`, microseconds since 1970. */
+  backendStart: number;
+  /** Process id. */
+  pid: number;
 }
 
 /** SkillOutput: the result of `skill.run`. */
@@ -105,6 +118,8 @@ export interface ActionRecord {
   executed: boolean;
   /** Reason, and reason for not doing more. */
   reason: string;
+  /** The sessions of `options.only` that are no targets, with reasons; left out without them. */
+  spared?: Spared[];
   /** Each session with its outcome. */
   targets: ActionTarget[];
   /** Server time, ISO 8601 UTC. */
@@ -495,6 +510,14 @@ export interface Scaling {
   shrinkRate: number;
   /** Target size of this step. */
   targetSize: number;
+}
+
+/** A selected session that an action leaves alone. */
+export interface Spared {
+  /** Process id. */
+  pid: number;
+  /** Reason for sparing it. */
+  reason: string;
 }
 
 /** A count under a name. */

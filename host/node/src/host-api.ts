@@ -196,7 +196,8 @@ export class LiveHostApi implements HostApi {
     const terms = { ...this.#inputs, session, killCounter: this.#killCounter, dryRun };
     // Must not become a silent dry run: the component would report actions that did not happen.
     if (!dryRun && intent.refusal !== undefined) return deny(orders, intent.refusal, terms);
-    return deliver(orders, { ...terms, requested: intent.maxKillPercentage, thresholds: intent.thresholds });
+    const { maxKillPercentage: requested, thresholds, only } = intent;
+    return deliver(orders, { ...terms, requested, thresholds, only });
   }
 
   #scaling(console: number, dryRun: boolean) {

@@ -29,6 +29,8 @@ export interface Intent {
   /** The request's own cap on ended sessions, percent. */
   maxKillPercentage: number;
   thresholds: IdleThresholds;
+  /** Identities of the only sessions that may be ended, by {@link identityOf}; absent for all. */
+  only?: ReadonlySet<string> | undefined;
   /** Reason why no pool may be changed; absent when the request asks for that. */
   scalingRefusal?: string | undefined;
   /** Bounds of a resize, or the reason why an option is invalid. */
@@ -98,11 +100,15 @@ export function whyNotResize(
 export function readIntent(request: Record<string, unknown>, policy: Policy): Intent {
   const options = isRecord(request.options) ? request.options : {};
   const number = (name: keyof Guard["request"]) => whole(options[name]) ?? guard().request[name];
+  const only = readSelection(options.only);
+  const unreadable = typeof only === "string" ? only : undefined;
   return {
-    refusal: unasked(request, policy, "kill-idle", "ends sessions") ?? unclear(request.options),
+    refusal: unasked(request, policy, "kill-idle", "ends sessions") ?? unclear(request.options) ?? unreadable,
     // The component refuses values out of range; the host only caps them at 100 %.
     maxKillPercentage: number("maxKillPercentage"),
     thresholds: { idleMs: number("idleTimeoutMs"), idleInTransactionMs: number("idleInTransactionTimeoutMs") },
+    // With a selection that cannot be read, nothing is ended.
+    only: typeof only === "string" ? new Set() : only,
     scalingRefusal: unasked(request, policy, "auto-scale", "changes pools") ?? forbidden(options.allowAutoScaling),
     bounds: readBounds(request.options),
   };
@@ -128,6 +134,24 @@ function unclear(options: unknown): string | undefined {
     options[name] === undefined || options[name] === null || whole(options[name]) !== undefined;
   const wrong = Object.keys(guard().request).find((name) => !isClear(name));
   return wrong && `options.${wrong} is no whole number`;
+}
+
+/** Identity of a session, for comparison. */
+export function identityOf(pid: number, backendStart: number | bigint): string {
+  return `${pid} ${backendStart}`;
+}
+
+/** Reads the selected sessions, or returns the reason why they cannot be read; undefined when none is in particular. */
+function readSelection(only: unknown): Set<string> | string | undefined {
+  if (only === undefined || only === null) return undefined;
+  const identity = (selected: unknown) => {
+    const { pid, backendStart, ...more } = isRecord(selected) ? selected : {};
+    const isRead = Number.isSafeInteger(pid) && Number.isSafeInteger(backendStart) && Object.keys(more).length === 0;
+    return isRead ? identityOf(pid as number, backendStart as number) : undefined;
+  };
+  const identities = Array.isArray(only) ? only.map(identity) : [undefined];
+  if (identities.includes(undefined)) return "options.only is no list of sessions";
+  return new Set(identities as string[]);
 }
 
 function forbidden(allowed: unknown): string | undefined {

@@ -67,6 +67,7 @@ interface GuardCase {
   sessions: Seat[];
   then?: { session: number; sql?: string; close?: boolean }[];
   orders: Wanted[];
+  only?: number[];
   outcomes?: (string | { denied: string })[];
   fault?: string;
   ended?: number[];
@@ -131,7 +132,7 @@ function says(outcome: string, denied: string): boolean {
 for (const it of guard.cases) {
   test(`guard: ${it.name}`, async () => {
     const sessions = await Promise.all(it.sessions.map(seated));
-    const given = [];
+    const given: Order[] = [];
     for (const wanted of it.orders) given.push(await ordered(sessions, wanted));
     for (const { session: index, sql } of it.then ?? []) {
       const session = sessions[index] as pg.Client;
@@ -139,7 +140,9 @@ for (const it of guard.cases) {
       else await session.end();
       await until("it is done", async () => sql !== undefined || !(await isThere(pid(session))));
     }
-    const request = { action: it.action ?? "kill-idle", options: { ...KILL.options, ...it.request } };
+    const chosen = (index: number) => ({ pid: given[index]?.pid, backendStart: Number(given[index]?.backendStart) });
+    const only = it.only && { only: it.only.map(chosen) };
+    const request = { action: it.action ?? "kill-idle", options: { ...KILL.options, ...only, ...it.request } };
     const asked = { url: cluster.url(it.as ?? "operator", "guard"), request, policy: it.policy ?? {} };
     const delivering = deliver(asked, given, it.dryRun);
     if (it.fault !== undefined) await assert.rejects(delivering, { kind: it.fault });

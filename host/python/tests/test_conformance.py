@@ -97,7 +97,8 @@ def test_every_guard_case_ends_as_it_says(case: Any, guarded: Cluster) -> None:
             else:
                 session.close()
                 until(lambda gone=pids[step["session"]]: not _alive(guarded, gone), "it has left")
-        with lent(guarded.url("guard", user=case.get("as", "operator")), _request(case), policy=_policy(case)) as live:
+        url = guarded.url("guard", user=case.get("as", "operator"))
+        with lent(url, _request(case, given), policy=_policy(case)) as live:
             handle = opened(live)
             if "fault" in case:
                 with pytest.raises(FaultError, match=case["fault"]):
@@ -166,8 +167,11 @@ def _ordered(cluster: Cluster, pids: list[int], wanted: Any) -> Order:
     )
 
 
-def _request(case: Any) -> dict[str, Any]:
-    options = {"maxKillPercentage": 100, "idleTimeoutMs": 0, "idleInTransactionTimeoutMs": 0}
+def _request(case: Any, given: list[Order]) -> dict[str, Any]:
+    options: dict[str, Any] = {"maxKillPercentage": 100, "idleTimeoutMs": 0, "idleInTransactionTimeoutMs": 0}
+    if "only" in case:
+        chosen = [given[index] for index in case["only"]]
+        options["only"] = [{"pid": order.pid, "backendStart": order.backend_start} for order in chosen]
     return {"action": case.get("action", "kill-idle"), "options": {**options, **case.get("request", {})}}
 
 

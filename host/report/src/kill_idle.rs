@@ -78,7 +78,7 @@ fn others(targets: &[Target], expected: &str) -> String {
 pub(super) fn has_decisions(report: &Report, action: &Action) -> bool {
     let numbers = PlanNumbers::read(&action.reason);
     let is_spared = |numbers: PlanNumbers| !spared(&numbers, 0, &report.pool_stats.connections).is_empty();
-    !action.targets.is_empty() || numbers.is_some_and(is_spared)
+    !action.targets.is_empty() || !action.spared.is_empty() || numbers.is_some_and(is_spared)
 }
 
 /// Adds one line for each session, the reasons that are no columns, and the spared sessions.
@@ -99,9 +99,17 @@ pub(super) fn decisions(page: &mut Page, report: &Report, action: &Action) {
         }
         return;
     };
+    // Selected sessions have reasons of their own.
+    for spared in action.spared.iter().take(MOST_TARGETS) {
+        page.item(INDENT, "·", DIM, &format!("pid {} spared: {}", spared.pid, spared.reason));
+    }
+    let more = action.spared.len().saturating_sub(MOST_TARGETS);
+    if more > 0 {
+        page.item(INDENT, "·", DIM, &format!("{more} more spared"));
+    }
     let spared = spared(&numbers, targets.len(), &report.pool_stats.connections);
     let total: usize = spared.iter().map(|(number, _)| number).sum();
-    if total > 0 {
+    if total > 0 && action.spared.is_empty() {
         let parts: Vec<_> = spared.iter().map(|(number, why)| format!("{number} {why}")).collect();
         page.paragraph(&format!("{total} spared: {}", parts.join(", ")));
     }

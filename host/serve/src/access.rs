@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::private_file::{self, Readers};
@@ -15,6 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// Largest file of a token, a key or certificates, bytes.
@@ -50,30 +51,55 @@ pub struct Tls {
 /// The token and the certificates that clients must present, read from the files.
 #[derive(Clone)]
 pub(crate) struct Requirements {
-    token: Option<Sha256Token>,
+    token: Option<Sha256Text>,
     pub(crate) tls: Option<TlsAcceptor>,
+    client_ca: Option<Sha256Text>,
 }
 
 /// The requirements in force, which a reload replaces.
 #[derive(Debug, Clone)]
-pub(crate) struct InForce(Arc<RwLock<Requirements>>);
+pub(crate) struct InForce(Arc<watch::Sender<Requirements>>);
 
 impl InForce {
     pub(crate) fn new(requirements: Requirements) -> Self {
-        Self(Arc::new(RwLock::new(requirements)))
+        Self(Arc::new(watch::Sender::new(requirements)))
     }
 
     pub(crate) fn get(&self) -> Requirements {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
     }
 
     pub(crate) fn replace(&self, requirements: Requirements) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = requirements;
+        self.0.send_replace(requirements);
+    }
+
+    /// Waits until what a client has presented is not admitted any more.
+    pub(crate) async fn refuses(&self, presented: Presented) {
+        // The sender is this value's own, so the channel is not closed.
+        let _ = self.0.subscribe().wait_for(|requirements| !requirements.admits(&presented)).await;
+    }
+
+    /// Waits until the authorities of clients are other ones than those of these requirements.
+    pub(crate) async fn distrusts(&self, accepted: &Requirements) {
+        let _ = self.0.subscribe().wait_for(|requirements| requirements.client_ca != accepted.client_ca).await;
     }
 }
 
-/// SHA-256 of a token: comparing digests takes a time that depends on no secret.
-type Sha256Token = [u8; 32];
+/// Token that a client has presented, as its digest; none without one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Presented(Option<Sha256Text>);
+
+impl Presented {
+    /// Reads the value of `Authorization`.
+    pub(crate) fn of(authorization: Option<&[u8]>) -> Self {
+        let parts = authorization.and_then(|value| value.split_at_checked(b"Bearer ".len()));
+        let token = parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "));
+        Self(token.map(|(_, token)| digest(token.trim_ascii())))
+    }
+}
+
+/// SHA-256 of a token or a file: comparing digests takes a time that depends on no secret.
+type Sha256Text = [u8; 32];
 
 impl fmt::Debug for Requirements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,29 +144,31 @@ impl Access {
     pub(crate) fn read(&self) -> Result<Requirements, Fault> {
         let token = self.token.as_deref().map(|path| token(path).map_err(|why| invalid("token-file", path, &why)));
         let tls = self.tls.as_ref().map(acceptor);
-        Ok(Requirements { token: token.transpose()?, tls: tls.transpose()? })
+        let client_ca = self.tls.as_ref().and_then(|tls| tls.client_ca.as_deref());
+        let client_ca = client_ca.map(|path| {
+            let pem = private_file::read(path, Readers::Anyone, MOST_BYTES);
+            pem.map(|pem| digest(&pem)).map_err(|why| invalid("tls-client-ca", path, &why))
+        });
+        Ok(Requirements { token: token.transpose()?, tls: tls.transpose()?, client_ca: client_ca.transpose()? })
     }
 }
 
 impl Requirements {
-    /// Returns true if the value of `Authorization` has the token, or none is required.
-    pub(crate) fn admits(&self, authorization: Option<&[u8]>) -> bool {
-        let Some(wanted) = &self.token else { return true };
-        let Some(authorization) = authorization else { return false };
-        let Some((scheme, token)) = authorization.split_at_checked(b"Bearer ".len()) else { return false };
-        scheme.eq_ignore_ascii_case(b"Bearer ") && digest(token.trim_ascii()) == *wanted
+    /// Returns true if the token is the required one, or none is required.
+    pub(crate) fn admits(&self, presented: &Presented) -> bool {
+        self.token.is_none() || self.token == presented.0
     }
 }
 
-fn digest(token: &[u8]) -> Sha256Token {
-    Sha256::digest(token).into()
+fn digest(text: &[u8]) -> Sha256Text {
+    Sha256::digest(text).into()
 }
 
 fn invalid(flag: &str, path: &Path, why: &str) -> Fault {
     Fault::invalid(format!("--{flag} {}: {why}", path.display()))
 }
 
-fn token(path: &Path) -> Result<Sha256Token, String> {
+fn token(path: &Path) -> Result<Sha256Text, String> {
     let bytes = secret(path)?;
     let token = bytes.trim_ascii();
     if token.len() < SHORTEST_TOKEN || !token.iter().all(u8::is_ascii_graphic) {
@@ -201,6 +229,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn access(listen: &str) -> Access {
@@ -234,12 +264,26 @@ mod tests {
         let file = file("0123456789abcdef\n", 0o640);
         let access = Access { token: Some(file.path().to_owned()), ..access("0.0.0.0:1") };
         let required = access.read().expect("read");
-        assert!(required.admits(Some(b"Bearer 0123456789abcdef")) && required.admits(Some(b"bearer 0123456789abcdef")));
+        let admits = |authorization| required.admits(&Presented::of(authorization));
+        assert!(admits(Some(b"Bearer 0123456789abcdef")) && admits(Some(b"bearer 0123456789abcdef")));
         for wrong in
             [None, Some(&b""[..]), Some(b"Bearer"), Some(b"Bearer 0123456789abcde"), Some(b"Basic 0123456789abcdef")]
         {
-            assert!(!required.admits(wrong), "{wrong:?}");
+            assert!(!admits(wrong), "{wrong:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_replaced_token_is_noticed_and_the_same_one_read_again_is_not() {
+        let requirements = |token: &[u8]| Requirements { token: Some(digest(token)), tls: None, client_ca: None };
+        let in_force = InForce::new(requirements(b"0123456789abcdef"));
+        let presented = Presented::of(Some(b"Bearer 0123456789abcdef"));
+        let mut refused = std::pin::pin!(in_force.refuses(presented));
+        in_force.replace(requirements(b"0123456789abcdef"));
+        assert!((&mut refused).now_or_never().is_none());
+        in_force.replace(requirements(b"fedcba9876543210"));
+        refused.await;
+        in_force.refuses(Presented::default()).await;
     }
 
     #[test]

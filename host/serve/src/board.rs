@@ -253,7 +253,7 @@ mod tests {
 
     fn board() -> Board {
         let digest = Digest::of(b"");
-        Board::new(Process { digest, world: World::Observer, reload_successful: true, orders: None })
+        Board::new(Process { digest, world: World::Observer, reload_successful: true, lag: None, orders: None })
     }
 
     fn up(up: bool) -> TargetStatus {

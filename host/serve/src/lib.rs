@@ -13,6 +13,7 @@ mod fleet;
 mod histogram;
 mod http;
 mod lifecycle;
+mod lock_tree;
 pub mod metrics;
 mod order_status;
 mod orders;

@@ -44,7 +44,10 @@ impl Pages {
 }
 
 fn watched<'s>(status: &'s TargetStatus, path: &'s str) -> Watched<'s> {
-    let document = status.report.as_deref().map(|report| Document::latest_of(report, &status.history).whole());
+    let document = status
+        .report
+        .as_deref()
+        .map(|report| Document::latest_of(report, &status.history).whole().locks(status.locks.as_deref()));
     let trouble = status.fault.as_ref().map(|fault| Trouble {
         fault,
         rounds: status.failures,
@@ -82,7 +85,7 @@ mod tests {
     }
 
     fn ended(outcome: Result<Arc<Report>, Fault>) -> Ended {
-        Ended { outcome, took: Duration::from_millis(40), cpu: Duration::from_millis(2) }
+        Ended { outcome, locks: None, took: Duration::from_millis(40), cpu: Duration::from_millis(2) }
     }
 
     fn lost() -> Ended {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::report::Report;
-use archon_pool_report::Round;
+use archon_pool_report::{LockTree, Round};
 
 use crate::metrics;
 use crate::shown::OTHER;
@@ -23,6 +23,8 @@ const WORDS: usize = 12;
 pub struct Ended {
     /// The report, or the fault.
     pub outcome: Result<Arc<Report>, Fault>,
+    /// The tree of locks of the report; none if it is not known, or nobody waits.
+    pub(crate) locks: Option<Arc<LockTree>>,
     /// Wall-clock time.
     pub took: Duration,
     /// Processor time of the component.
@@ -43,7 +45,7 @@ pub(crate) fn after(status: &TargetStatus, round: Ended, most_applications: usiz
             (next.up, next.failures, next.fault) = (Some(true), 0, None);
             next.last_success = next.last_round;
             next.history = Arc::new(extended(&status.history, Round::of(&report)));
-            next.report = Some(report);
+            (next.report, next.locks) = (Some(report), round.locks);
         }
         Err(fault) => {
             let known = kind::ALL.contains(&fault.kind.as_str());

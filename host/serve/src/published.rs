@@ -35,7 +35,7 @@ impl Published {
     /// Adds a target without a round, unless it is there already.
     pub fn add(&self, name: &str, expected_by: Instant) {
         if self.board.target(name).is_none() {
-            self.board.set(TargetStatus::new(name, expected_by));
+            self.board.admit(TargetStatus::new(name, expected_by));
         }
     }
 
@@ -62,7 +62,7 @@ impl Published {
         let before = before.unwrap_or_else(|| TargetStatus::new(name, expected_by));
         let status = progress::after(&before, round, self.applications);
         self.board.lagged(lag);
-        self.board.set(TargetStatus { expected_by, ..status });
+        self.board.admit(TargetStatus { expected_by, ..status });
     }
 
     /// Records the outcome of reading the targets.

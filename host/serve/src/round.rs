@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::lock_tree::RecordingHost;
 use crate::progress::Ended;
 use crate::targets::Target;
 
@@ -29,6 +30,19 @@ struct Data {
 /// Makes one round. One that takes longer than the interval is given up together with its session. The carry is
 /// replaced by that of the report.
 pub async fn round(host: &Host, plugin: &Plugin, target: &Target, probes: bool, carry: &mut Option<Value>) -> Ended {
+    recorded(&RecordingHost::new(host.clone()), plugin, target, probes, carry, None).await
+}
+
+/// The same with the tree of locks, while sessions wait. `before` is the report of the round before.
+pub(crate) async fn recorded(
+    hosts: &RecordingHost,
+    plugin: &Plugin,
+    target: &Target,
+    probes: bool,
+    carry: &mut Option<Value>,
+    before: Option<&Arc<Report>>,
+) -> Ended {
+    let host = hosts.of_next(before.map(Arc::as_ref));
     // Both compute the whole report; only the first opens fresh connections.
     let action = if probes { Action::FullAnalysis } else { Action::DetectLeaks };
     let mut input = json!({ "action": action.name(), "options": target.rounds.options });
@@ -44,7 +58,12 @@ pub async fn round(host: &Host, plugin: &Plugin, target: &Target, probes: bool, 
     let started = Instant::now();
     let answer = host.call(plugin, input, options).await;
     let outcome = answer.output.and_then(|output| report(&output, carry));
-    Ended { outcome, took: started.elapsed(), cpu: meter.spent() }
+    let took = started.elapsed();
+    let locks = match &outcome {
+        Ok(report) => hosts.lock_tree(plugin, report).await,
+        Err(_) => None,
+    };
+    Ended { outcome, locks, took, cpu: meter.spent() }
 }
 
 fn report(output: &SkillOutput, carry: &mut Option<Value>) -> Result<Arc<Report>, Fault> {

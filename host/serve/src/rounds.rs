@@ -13,9 +13,10 @@ use tokio::time::Instant;
 
 use crate::backoff::pause;
 use crate::board::{Board, Writer};
+use crate::lock_tree::RecordingHost;
 use crate::progress;
 use crate::remarks::Remarks;
-use crate::round::round;
+use crate::round::recorded;
 use crate::status::TargetStatus;
 use crate::targets::Target;
 
@@ -66,6 +67,7 @@ async fn admitted(
 ) {
     let Shared { host, plugin, board, remarks, applications } = shared;
     let host = host.keep_session();
+    let hosts = RecordingHost::new(host.clone());
     let mut carry: Option<Value> = None;
     let mut last_probe: Option<Instant> = None;
     loop {
@@ -81,7 +83,7 @@ async fn admitted(
             last_probe = Some(started);
         }
         let ended = {
-            let mut round = std::pin::pin!(round(&host, &plugin, &target, probes, &mut carry));
+            let mut round = std::pin::pin!(recorded(&hosts, &plugin, &target, probes, &mut carry, status.report()));
             tokio::select! {
                 ended = &mut round => ended,
                 stop = stopped(&mut stop) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::report::Report;
-use archon_pool_report::Round;
+use archon_pool_report::{LockTree, Round};
 use tokio::time::Instant;
 
 use crate::histogram::Histogram;
@@ -26,6 +26,8 @@ const FAILURES_WITHOUT_A_REPORT: u32 = 3;
 pub struct TargetStatus {
     pub(crate) name: Arc<str>,
     pub(crate) report: Option<Arc<Report>>,
+    /// The tree of locks of the report.
+    pub(crate) locks: Option<Arc<LockTree>>,
     /// Numbers of the last rounds with a report, oldest first.
     pub(crate) history: Arc<Vec<Round>>,
     pub(crate) fault: Option<Fault>,
@@ -56,6 +58,7 @@ impl TargetStatus {
         Self {
             name: name.into(),
             report: None,
+            locks: None,
             history: Arc::default(),
             fault: None,
             up: None,

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::palette::{Palette, Tone};
@@ -42,14 +41,12 @@ impl Column {
 /// Cells of a row with their styles.
 pub(crate) type Cells<'a> = Vec<(Cow<'a, str>, Style)>;
 
-/// Cuts or pads a text to a width in columns; what is cut ends with `…`.
-pub(crate) fn fit(text: &str, width: usize, is_right: bool) -> String {
-    let has = text.width();
-    if has <= width {
-        let pad = " ".repeat(width - has);
-        return if is_right { pad + text } else { text.to_owned() + &pad };
+/// Cuts a text to a width in columns; what is cut ends with `…`.
+pub(crate) fn fit(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
     }
-    let Some(room) = width.checked_sub(1) else { return String::new() };
+    let Some(room) = width.checked_sub(1) else { return Cow::Borrowed("") };
     let (mut fitted, mut used) = (String::with_capacity(width), 0);
     for letter in text.chars() {
         let needed = letter.width().unwrap_or(0);
@@ -60,8 +57,7 @@ pub(crate) fn fit(text: &str, width: usize, is_right: bool) -> String {
         used += needed;
     }
     fitted.push('…');
-    fitted.extend(std::iter::repeat_n(' ', room - used));
-    fitted
+    Cow::Owned(fitted)
 }
 
 /// Returns the first row of a window in which the cursor is in the middle, where there are rows on both sides.
@@ -88,33 +84,44 @@ impl List<'_> {
         palette: Palette,
         row: impl Fn(usize) -> Cells<'r>,
     ) {
+        if area.is_empty() {
+            return;
+        }
         let widths = widths(self.columns, area.width);
-        let mut lines = Vec::with_capacity(area.height.into());
+        let buffer = frame.buffer_mut();
         let titles = self.columns.iter().map(|it| (Cow::Borrowed(it.title), palette.style(Tone::Title)));
-        lines.push(line(self.columns, &widths, titles.collect()));
-        if self.length == 0 {
-            lines.push(Line::styled(self.empty.to_owned(), palette.style(Tone::Secondary)));
+        self.line(buffer, area, &widths, titles.collect());
+        let mut rows = area.rows().skip(1);
+        if self.length == 0
+            && let Some(place) = rows.next()
+        {
+            let width = place.width.into();
+            buffer.set_stringn(place.x, place.y, self.empty, width, palette.style(Tone::Secondary));
         }
         let height = usize::from(area.height).saturating_sub(1);
         let first = first_row(self.length, self.cursor.unwrap_or(0), height);
-        for index in first..self.length.min(first + height) {
-            let line = line(self.columns, &widths, row(index));
-            let is_selected = self.cursor == Some(index);
-            lines.push(if is_selected { line.patch_style(palette.style(Tone::Selected)) } else { line });
+        for (index, place) in (first..self.length).zip(rows) {
+            self.line(buffer, place, &widths, row(index));
+            if self.cursor == Some(index) {
+                buffer.set_style(place, palette.style(Tone::Selected));
+            }
         }
-        frame.render_widget(Paragraph::new(lines), area);
     }
-}
 
-fn line(columns: &[Column], widths: &[usize], cells: Cells<'_>) -> Line<'static> {
-    let mut spans = Vec::with_capacity(columns.len() * 2);
-    for ((column, width), (text, style)) in columns.iter().zip(widths).zip(cells) {
-        if !spans.is_empty() {
-            spans.push(Span::raw(" "));
+    /// Draws cells on the first line of an area. The blanks between them are there already: most of a screen is blank.
+    fn line(&self, buffer: &mut Buffer, area: Rect, widths: &[usize], cells: Cells<'_>) {
+        let mut from = 0;
+        for ((column, width), (text, style)) in self.columns.iter().zip(widths).zip(cells) {
+            let text = fit(&text, *width);
+            let indent = if column.is_right { width - text.width() } else { 0 };
+            if let Some(room) = usize::from(area.width).checked_sub(from + indent)
+                && let Ok(offset) = u16::try_from(from + indent)
+            {
+                buffer.set_stringn(area.x + offset, area.y, &text, room, style);
+            }
+            from += width + 1;
         }
-        spans.push(Span::styled(fit(&text, *width, column.is_right), style));
     }
-    Line::from(spans)
 }
 
 fn widths(columns: &[Column], width: u16) -> Vec<usize> {
@@ -131,12 +138,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_have_their_width_in_columns() {
-        assert_eq!(fit("web", 5, false), "web  ");
-        assert_eq!(fit("12", 5, true), "   12");
-        assert_eq!(fit("checkout", 5, false), "chec…");
-        assert_eq!(fit("日本語", 4, false), "日… ");
-        assert_eq!((fit("x", 0, false), fit("", 2, true)), (String::new(), "  ".to_owned()));
+    fn cells_are_cut_to_their_width_in_columns() {
+        assert_eq!(fit("web", 5), "web");
+        assert_eq!(fit("checkout", 5), "chec…");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("x", 0), "");
     }
 
     #[test]

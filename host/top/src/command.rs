@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_contract::report::{ConnectionMetric, Target};
+use archon_pool_contract::report::{Spared, Target};
 use archon_pool_contract::snapshot::SessionKey;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -19,14 +19,21 @@ pub type Commands = UnboundedSender<Command>;
 pub enum Command {
     /// Stop or continue the rounds of all targets.
     Pause(bool),
-    /// Time from the start of a round to the start of the next.
-    Pace(Duration),
-    /// Make a round now.
+    /// Change the time from the start of a round to the start of the next.
+    Pace {
+        /// The target.
+        target: usize,
+        /// The time.
+        interval: Duration,
+    },
+    /// Make a round of all targets now, or as soon as a running one has ended.
     Now,
     /// Plan the end of these sessions, and end none.
     Plan {
         /// The target.
         target: usize,
+        /// Number of the plan, which its answer has, too.
+        serial: u64,
         /// The marked sessions.
         sessions: Vec<SessionKey>,
     },
@@ -34,6 +41,8 @@ pub enum Command {
     End {
         /// The target.
         target: usize,
+        /// Number of the plan.
+        serial: u64,
         /// The planned sessions.
         sessions: Vec<SessionKey>,
     },
@@ -67,6 +76,8 @@ pub enum Update {
     Planned {
         /// The target.
         target: usize,
+        /// Number of the plan that was asked for.
+        serial: u64,
         /// The plan, or the reason for which there is none.
         plan: Result<Planned, Fault>,
     },
@@ -74,11 +85,18 @@ pub enum Update {
     Ended {
         /// The target.
         target: usize,
+        /// Number of the plan that was carried out.
+        serial: u64,
         /// The outcomes, or the reason for which nothing was done.
         ending: Result<Ending, Fault>,
     },
-    /// File that rounds are recorded to; none when they are not.
-    Recording(Option<PathBuf>),
+    /// The recording of a target's rounds has begun or ended.
+    Recording {
+        /// The target.
+        target: usize,
+        /// File that its rounds are recorded to; none when they are not.
+        path: Option<PathBuf>,
+    },
     /// A line about something that the operator should read, such as an entry of the log of changes.
     Remark(String),
     /// A replayed cassette has ended.
@@ -99,8 +117,8 @@ pub struct Failure {
 pub struct Planned {
     /// The sessions that the component would end, with the result of the host's checks.
     pub targets: Vec<Target>,
-    /// Sessions that it spares, with the reasons.
-    pub spared: Vec<ConnectionMetric>,
+    /// The marked sessions that it spares, with the reasons.
+    pub spared: Vec<Spared>,
     /// The component's summary.
     pub reason: String,
 }
@@ -110,6 +128,8 @@ pub struct Planned {
 pub struct Ending {
     /// The sessions with their outcomes.
     pub targets: Vec<Target>,
+    /// The sessions that the component has spared since the plan, with the reasons.
+    pub spared: Vec<Spared>,
     /// The component's summary.
     pub reason: String,
 }

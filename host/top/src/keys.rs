@@ -169,13 +169,16 @@ impl Model {
             self.refuse("a cassette has no pace: use the arrows left and right");
             return None;
         }
-        let now = self.settings.interval.as_secs();
+        let target = self.target;
+        let state = self.targets.get_mut(target)?;
+        let now = state.interval.as_secs();
         let next =
             if by > 0 { PACES.iter().find(|pace| **pace > now) } else { PACES.iter().rfind(|pace| **pace < now) };
         let interval = Duration::from_secs(*next?);
-        self.settings.interval = interval;
-        self.say(format!("a round every {} s", interval.as_secs()));
-        Some(Effect::Send(Command::Pace(interval)))
+        state.interval = interval;
+        let text = format!("{}: a round every {} s", state.name, interval.as_secs());
+        self.say(text);
+        Some(Effect::Send(Command::Pace { target, interval }))
     }
 
     fn record(&mut self) -> Option<Effect> {
@@ -183,7 +186,7 @@ impl Model {
             self.refuse("a cassette is replayed: there is nothing to record");
             return None;
         }
-        Some(Effect::Send(Command::Record { target: self.target, on: self.recording.is_none() }))
+        Some(Effect::Send(Command::Record { target: self.target, on: self.shown()?.recording.is_none() }))
     }
 
     fn plan(&mut self) -> Option<Effect> {
@@ -202,15 +205,16 @@ impl Model {
             self.refuse(refusal);
             return None;
         }
-        let (target, sessions) = (self.target, self.marked());
-        self.overlay = Overlay::Plan(Plan::new(target, sessions.clone()));
-        Some(Effect::Send(Command::Plan { target, sessions }))
+        self.plans += 1;
+        let (target, serial, sessions) = (self.target, self.plans, self.marked());
+        self.overlay = Overlay::Plan(Plan::new(target, serial, sessions.clone()));
+        Some(Effect::Send(Command::Plan { target, serial, sessions }))
     }
 
     /// Takes a key of the dialogue that ends sessions.
     fn decide(&mut self, code: KeyCode) -> Option<Effect> {
         let Overlay::Plan(plan) = &mut self.overlay else { return None };
-        let target = plan.target;
+        let (target, serial) = (plan.target, plan.serial);
         match (code, &plan.step) {
             (KeyCode::Down, _) => plan.scroll += 1,
             (KeyCode::Up, _) => plan.scroll = plan.scroll.saturating_sub(1),
@@ -222,7 +226,7 @@ impl Model {
             (KeyCode::Char(digit), _) => plan.digit(digit),
             (KeyCode::Backspace, _) => plan.erase(),
             (KeyCode::Enter, Step::Asking(_)) => match plan.confirm() {
-                Ok(sessions) => return Some(Effect::Send(Command::End { target, sessions })),
+                Ok(sessions) => return Some(Effect::Send(Command::End { target, serial, sessions })),
                 Err(why) => self.refuse(why),
             },
             _ => {}

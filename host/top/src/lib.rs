@@ -28,6 +28,7 @@ pub use self::model::{Model, Settings};
 pub use self::moment::Moment;
 pub use self::run::{Ended, run};
 pub use self::screen::draw;
+pub use self::target::Watched;
 pub use self::terminal::{Unusable, usable};
 
 #[cfg(test)]

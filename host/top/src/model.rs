@@ -3,7 +3,6 @@
 mod listed;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +15,15 @@ use crate::moment::Moment;
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::sort::{Sort, Span};
-use crate::target::TargetState;
+use crate::target::{TargetState, Watched};
 
 pub(crate) use self::listed::{Listed, Row};
+
+/// Largest size of all kept rounds, bytes: those of the target with the most are forgotten first.
+const MOST_BYTES: usize = 256 << 20;
+
+/// The same of a replayed cassette, whose rounds are all of interest.
+const MOST_REPLAYED_BYTES: usize = 1 << 30;
 
 /// Largest number of remarks that are kept.
 const MOST_REMARKS: usize = 200;
@@ -26,16 +31,14 @@ const MOST_REMARKS: usize = 200;
 /// Settings of a screen.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The names of the targets.
-    pub targets: Vec<String>,
+    /// The targets, at least one.
+    pub targets: Vec<Watched>,
     /// True if sessions may be ended.
     pub apply: bool,
     /// True if a cassette is replayed.
     pub replays: bool,
     /// True if colours may be used.
     pub colours: bool,
-    /// Time from the start of a round to the start of the next.
-    pub interval: Duration,
 }
 
 /// State of the screen.
@@ -60,7 +63,10 @@ pub struct Model {
     pub(crate) overlay: Overlay,
     pub(crate) message: Option<Message>,
     pub(crate) remarks: Vec<String>,
-    pub(crate) recording: Option<PathBuf>,
+    /// Largest size of all kept rounds, bytes.
+    pub(crate) most_bytes: usize,
+    /// Number of plans that were asked for.
+    pub(crate) plans: u64,
     /// True if a replayed cassette has ended.
     pub(crate) is_over: bool,
     /// Time of this program.
@@ -126,6 +132,7 @@ impl Model {
     /// Creates the screen before the first round.
     pub fn new(settings: Settings) -> Self {
         let targets = settings.targets.iter().cloned().map(TargetState::new).collect();
+        let most_bytes = if settings.replays { MOST_REPLAYED_BYTES } else { MOST_BYTES };
         Self {
             settings,
             targets,
@@ -143,7 +150,8 @@ impl Model {
             overlay: Overlay::None,
             message: None,
             remarks: Vec::new(),
-            recording: None,
+            most_bytes,
+            plans: 0,
             is_over: false,
             now: Duration::ZERO,
             page: 1,
@@ -154,6 +162,12 @@ impl Model {
     /// Sets the time of this program, from which ages are computed.
     pub fn tick(&mut self, now: Duration) {
         self.now = now;
+    }
+
+    /// Returns the time until the ages of the shown target have another number of seconds.
+    pub(crate) fn until_next_second(&self) -> Duration {
+        let since = self.shown().map_or(Duration::ZERO, |state| state.since_news(self.now));
+        Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into())
     }
 
     /// Takes news of the rounds.
@@ -167,30 +181,27 @@ impl Model {
                 }
                 self.order_fleet();
             }
-            Update::Planned { target, plan } => {
+            Update::Planned { target, serial, plan } => {
                 let moment = self.targets.get(target).and_then(TargetState::moment).cloned();
-                if let Overlay::Plan(dialogue) = &mut self.overlay
-                    && dialogue.target == target
-                {
+                if let Some(dialogue) = self.dialogue(serial) {
                     dialogue.planned(plan, moment.as_deref());
                 }
             }
-            Update::Ended { target, ending } => {
+            Update::Ended { target, serial, ending } => {
                 self.marks.retain(|(of, _)| *of != target);
-                if let Overlay::Plan(dialogue) = &mut self.overlay
-                    && dialogue.target == target
-                {
+                if let Some(dialogue) = self.dialogue(serial) {
                     dialogue.ended(ending);
                 }
             }
-            Update::Recording(path) => {
-                let text = match (&path, &self.recording) {
-                    (Some(path), _) => format!("recording to {}", path.display()),
-                    (None, Some(path)) => format!("recorded to {}", path.display()),
-                    (None, None) => "not recording".to_owned(),
+            Update::Recording { target, path } => {
+                let Some(state) = self.targets.get_mut(target) else { return };
+                let text = match (&path, &state.recording) {
+                    (Some(path), _) => format!("{}: recording to {}", state.name, path.display()),
+                    (None, Some(path)) => format!("{}: recorded to {}", state.name, path.display()),
+                    (None, None) => format!("{}: not recording", state.name),
                 };
+                state.recording = path;
                 self.say(text);
-                self.recording = path;
             }
             Update::Remark(line) => {
                 let line = archon_pool_report::sanitize::escaped_line(&line);
@@ -200,6 +211,14 @@ impl Model {
                 self.remarks.drain(..extra);
             }
             Update::Over => self.is_over = true,
+        }
+    }
+
+    /// Returns the open dialogue, if it is that of this plan: the answer to an earlier one is of no use.
+    fn dialogue(&mut self, serial: u64) -> Option<&mut Plan> {
+        match &mut self.overlay {
+            Overlay::Plan(plan) if plan.serial == serial => Some(plan),
+            _ => None,
         }
     }
 
@@ -216,11 +235,24 @@ impl Model {
         if stays {
             state.step(-1);
         }
+        self.forget();
         if target == self.target {
             self.list();
             self.select(selected);
         }
         self.order_fleet();
+    }
+
+    /// Forgets early rounds until all that are kept have no more bytes than they may; the latest of each target stay.
+    fn forget(&mut self) {
+        let mut bytes: usize = self.targets.iter().map(TargetState::bytes).sum();
+        while bytes > self.most_bytes {
+            let largest = self.targets.iter_mut().max_by_key(|state| state.forgettable_bytes());
+            let Some(state) = largest.filter(|state| state.forgettable_bytes() > 0) else { return };
+            bytes -= state.bytes();
+            state.forget();
+            bytes += state.bytes();
+        }
     }
 
     /// Orders the targets again where they are shown, and keeps the selected one.

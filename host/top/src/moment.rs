@@ -9,6 +9,9 @@ use serde_json::Error;
 
 use crate::session::{self, Session, Verdict};
 
+/// Bytes of a session's place in the index of process ids, which is at least half full.
+const POSITION_BYTES: usize = 2 * size_of::<(i32, usize)>();
+
 /// One round of one target.
 #[derive(Debug, Clone)]
 pub struct Moment {
@@ -20,6 +23,8 @@ pub struct Moment {
     pub(crate) is_complete: bool,
     pub(crate) waits: Vec<Wait>,
     positions: HashMap<i32, usize>,
+    /// Bytes of memory, estimated.
+    bytes: usize,
 }
 
 /// Line of the tree of waits.
@@ -33,6 +38,12 @@ pub(crate) struct Wait {
     pub(crate) wait: Option<String>,
 }
 
+impl Wait {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.wait.as_ref().map_or(0, String::len)
+    }
+}
+
 impl Moment {
     /// Reads a report, and the snapshot that it was made from. Both are texts of a component about untrusted names:
     /// they are made safe to print here.
@@ -41,18 +52,31 @@ impl Moment {
     ///
     /// Fails if the report has another form. Without a readable snapshot, only the report's sessions are known.
     pub fn of(report: &str, snapshot: Option<&str>) -> Result<Self, Error> {
-        let report: Report = serde_json::from_str(&sanitize::escaped_strings(report))?;
+        let text = sanitize::escaped_strings(report);
+        let mut report: Report = serde_json::from_str(&text)?;
+        // It is for the next round, and nothing of it is shown.
+        let report_bytes = text.len() - std::mem::take(&mut report.carry).len().min(text.len());
         let snapshot = snapshot.and_then(|text| serde_json::from_str(&sanitize::escaped_strings(text)).ok());
-        Ok(Self::new(report, snapshot.as_ref()))
+        Ok(Self::new(report, report_bytes, snapshot.as_ref()))
     }
 
-    pub(crate) fn new(report: Report, snapshot: Option<&Snapshot>) -> Self {
+    /// Creates a moment of a report that takes about as many bytes as its text.
+    pub(crate) fn new(report: Report, report_bytes: usize, snapshot: Option<&Snapshot>) -> Self {
         let (sessions, server, waits) = match snapshot {
             Some(snapshot) => (session::of_snapshot(snapshot, &report), Some(server(snapshot)), waits(snapshot)),
             None => (session::of_report(&report), None, Vec::new()),
         };
-        let positions = sessions.iter().enumerate().map(|(index, session)| (session.pid, index)).collect();
-        Self { report, server, sessions, is_complete: snapshot.is_some(), waits, positions }
+        let positions: HashMap<_, _> =
+            sessions.iter().enumerate().map(|(index, session)| (session.pid, index)).collect();
+        let of_sessions: usize = sessions.iter().map(|session| POSITION_BYTES + session.bytes()).sum();
+        let of_waits: usize = waits.iter().map(Wait::bytes).sum();
+        let bytes = report_bytes + of_sessions + of_waits;
+        Self { report, server, sessions, is_complete: snapshot.is_some(), waits, positions, bytes }
+    }
+
+    /// Returns the bytes of memory that it takes, estimated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Finds a session by its process id.

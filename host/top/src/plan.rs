@@ -10,6 +10,9 @@ use crate::moment::Moment;
 /// Outcome of a target that a plan would end.
 const PLANNED: &str = "planned";
 
+/// Text for a marked session about which a component says nothing.
+const NO_REASON: &str = "the component does not plan its end, and gives no reason";
+
 /// Longest number that can be typed.
 const MOST_DIGITS: usize = 6;
 
@@ -17,6 +20,8 @@ const MOST_DIGITS: usize = 6;
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) target: usize,
+    /// Number of the plan.
+    pub(crate) serial: u64,
     /// The marked sessions.
     pub(crate) marked: Vec<SessionKey>,
     pub(crate) step: Step,
@@ -62,8 +67,8 @@ pub(crate) struct Line {
 }
 
 impl Plan {
-    pub(crate) fn new(target: usize, marked: Vec<SessionKey>) -> Self {
-        Self { target, marked, step: Step::Planning, scroll: 0 }
+    pub(crate) fn new(target: usize, serial: u64, marked: Vec<SessionKey>) -> Self {
+        Self { target, serial, marked, step: Step::Planning, scroll: 0 }
     }
 
     /// Takes the plan: the marked sessions that the component would end and the host would signal, and the reasons for
@@ -96,15 +101,8 @@ impl Plan {
                 }
                 return line(ends, target.detail.clone().unwrap_or_else(|| target.reason.clone()));
             }
-            let spared = plan.spared.iter().find(|metric| metric.pid == key.pid);
-            let why = match (spared, session) {
-                (Some(metric), _) if !metric.exclusions.is_empty() => metric.exclusions.join("; "),
-                (_, Some(session)) => {
-                    format!("not in the component's plan: it is {} {}", session.state, age(session.state_ms))
-                }
-                (_, None) => "it has left".to_owned(),
-            };
-            line(false, why)
+            let spared = plan.spared.iter().find(|spared| spared.pid == key.pid);
+            line(false, spared.map_or_else(|| NO_REASON.to_owned(), |spared| spared.reason.clone()))
         });
         let lines = lines.collect();
         Asking { lines, reason: plan.reason.clone(), sessions, typed: String::new() }
@@ -115,7 +113,8 @@ impl Plan {
         let Step::Ending { .. } = self.step else { return };
         self.step = match ending {
             Ok(ending) => {
-                let marked = ending.targets.into_iter().filter(|it| self.marked.iter().any(|key| key.pid == it.pid));
+                let is_marked = |pid: i32| self.marked.iter().any(|key| key.pid == pid);
+                let marked = ending.targets.into_iter().filter(|it| is_marked(it.pid));
                 let line = |it: archon_pool_contract::report::Target| Line {
                     pid: it.pid,
                     application: it.application,
@@ -124,7 +123,15 @@ impl Plan {
                     outcome: it.outcome,
                     why: it.detail.unwrap_or(it.reason),
                 };
-                let lines: Vec<_> = marked.map(line).collect();
+                let spared = ending.spared.into_iter().filter(|it| is_marked(it.pid)).map(|it| Line {
+                    pid: it.pid,
+                    application: String::new(),
+                    state: String::new(),
+                    outcome: "spared".to_owned(),
+                    why: it.reason,
+                    ends: false,
+                });
+                let lines: Vec<_> = marked.map(line).chain(spared).collect();
                 if lines.is_empty() {
                     Step::Failed(format!("nothing was ended: {}", ending.reason))
                 } else {
@@ -170,19 +177,17 @@ impl Plan {
     }
 }
 
-fn age(ms: Option<u64>) -> String {
-    ms.map_or_else(String::new, |ms| format!("for {}", archon_pool_report::text::duration(ms)))
-}
-
 #[cfg(test)]
 mod tests {
+    use archon_pool_contract::report::Spared;
+
     use crate::tests::fixture;
 
     use super::*;
 
     fn plan(outcomes: &[&str]) -> (Plan, Vec<SessionKey>) {
         let keys: Vec<_> = (1..=outcomes.len()).map(|pid| fixture::key(i32::try_from(pid).expect("small"))).collect();
-        let mut plan = Plan::new(0, keys.clone());
+        let mut plan = Plan::new(0, 1, keys.clone());
         let targets = keys.iter().zip(outcomes).map(|(key, outcome)| fixture::target(key.pid, outcome)).collect();
         plan.planned(Ok(Planned { targets, spared: Vec::new(), reason: "2 of 3".into() }), None);
         (plan, keys)
@@ -209,9 +214,20 @@ mod tests {
         let (mut plan, _) = plan(&["denied"]);
         plan.digit('0');
         assert_eq!(plan.confirm(), Err("the plan ends no session".into()));
-        let mut failed = Plan::new(0, vec![fixture::key(1)]);
+        let mut failed = Plan::new(0, 1, vec![fixture::key(1)]);
         failed.planned(Err(fixture::failure().fault), None);
         assert!(matches!(failed.step, Step::Failed(_)) && failed.confirm().is_err());
+    }
+
+    #[test]
+    fn a_spared_session_has_the_reason_of_the_component() {
+        let keys = [fixture::key(1), fixture::key(2)];
+        let mut plan = Plan::new(0, 1, keys.to_vec());
+        let spared = vec![Spared { pid: 1, reason: "it is active, and only idle sessions are ended".into() }];
+        plan.planned(Ok(Planned { targets: Vec::new(), spared, reason: String::new() }), None);
+        let Step::Asking(asking) = &plan.step else { panic!("{plan:?}") };
+        let whys: Vec<_> = asking.lines.iter().map(|line| line.why.as_str()).collect();
+        assert_eq!(whys, ["it is active, and only idle sessions are ended", NO_REASON]);
     }
 
     #[test]
@@ -220,7 +236,8 @@ mod tests {
         plan.digit('1');
         plan.confirm().expect("confirmed");
         let targets = vec![fixture::target(1, "ended"), fixture::target(9, "denied")];
-        plan.ended(Ok(Ending { targets, reason: String::new() }));
+        let spared = vec![Spared { pid: 9, reason: "it has left".into() }];
+        plan.ended(Ok(Ending { targets, spared, reason: String::new() }));
         let Step::Done(lines) = &plan.step else { panic!("{plan:?}") };
         assert_eq!(lines.iter().map(|line| (line.pid, line.ends)).collect::<Vec<_>>(), [(1, true)]);
     }

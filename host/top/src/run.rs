@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use crossterm::event::{Event, EventStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::MissedTickBehavior;
 
 use crate::command::{Commands, Update};
 use crate::keys::Effect;
@@ -14,8 +13,8 @@ use crate::model::Model;
 use crate::screen::BESIDE;
 use crate::terminal::Raw;
 
-/// Interval at which ages are drawn again.
-const TICK: Duration = Duration::from_secs(1);
+/// Time after which shown ages have another number of seconds, in which a round's end may draw them anyway.
+const SLACK: Duration = Duration::from_millis(50);
 
 /// Reason for which the screen has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +41,6 @@ pub async fn run(
     let start = Instant::now();
     let mut terminal = Raw::enter()?;
     let mut keys = EventStream::new();
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut signal = std::pin::pin!(signal);
     loop {
         model.tick(start.elapsed());
@@ -70,7 +67,7 @@ pub async fn run(
                     model.update(update);
                 }
             }
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep(model.until_next_second() + SLACK) => {}
         }
     }
 }

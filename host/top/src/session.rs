@@ -177,6 +177,15 @@ fn of_metric(metric: &ConnectionMetric, verdict: Verdict) -> Session {
 }
 
 impl Session {
+    /// Returns the bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [&self.application, &self.role, &self.database, &self.client, &self.state, &self.statement];
+        let optional = [&self.wait, &self.pooler];
+        size_of::<Self>()
+            + texts.into_iter().chain(optional.into_iter().flatten()).map(String::len).sum::<usize>()
+            + size_of_val(self.blocked_by.as_slice())
+    }
+
     /// The letter of its state.
     pub(crate) fn letter(&self) -> &'static str {
         match State::of(Some(&self.state)) {

@@ -1,6 +1,7 @@
 //! One server: its rounds so far, and the fault of the latest.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,20 +11,29 @@ use crate::moment::Moment;
 /// Largest number of rounds to go back to.
 const MOST_MOMENTS: usize = 360;
 
-/// Largest number of sessions in all kept rounds: some hundred bytes each.
-const MOST_SESSIONS: usize = 200_000;
-
-/// The same of a replayed cassette, whose rounds are all of interest.
-const MOST_REPLAYED: usize = 2_000_000;
-
 /// Largest number of values of a chart.
 const MOST_SAMPLES: usize = 1_000;
+
+/// Target of a screen.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// Its name.
+    pub name: String,
+    /// Time from the start of a round to the start of the next.
+    pub interval: Duration,
+}
 
 /// Server of the screen.
 #[derive(Debug)]
 pub(crate) struct TargetState {
     pub(crate) name: String,
+    /// Time from the start of a round to the start of the next.
+    pub(crate) interval: Duration,
+    /// File that its rounds are recorded to.
+    pub(crate) recording: Option<PathBuf>,
     moments: VecDeque<Arc<Moment>>,
+    /// Bytes of the kept rounds.
+    bytes: usize,
     samples: VecDeque<Sample>,
     /// Index of the shown moment; none for the latest.
     shown: Option<usize>,
@@ -54,10 +64,13 @@ pub(crate) struct Sample {
 }
 
 impl TargetState {
-    pub(crate) fn new(name: String) -> Self {
+    pub(crate) fn new(Watched { name, interval }: Watched) -> Self {
         Self {
             name,
+            interval,
+            recording: None,
             moments: VecDeque::new(),
+            bytes: 0,
             samples: VecDeque::new(),
             shown: None,
             received: Duration::ZERO,
@@ -66,21 +79,39 @@ impl TargetState {
         }
     }
 
-    /// Adds a round that ended now. A shown earlier one stays shown.
+    /// Adds a round that ended now. A shown earlier one stays shown. The rounds of a replay are all of interest.
     pub(crate) fn add(&mut self, moment: Arc<Moment>, now: Duration, replays: bool) {
         self.samples.push_back(Sample::of(&moment));
+        self.bytes += moment.bytes();
         self.moments.push_back(moment);
         self.rounds += 1;
         self.failure = None;
         self.received = now;
-        let (most, most_sessions) = if replays { (usize::MAX, MOST_REPLAYED) } else { (MOST_MOMENTS, MOST_SESSIONS) };
-        let mut sessions: usize = self.moments.iter().map(|moment| moment.sessions.len()).sum();
-        while self.moments.len() > 1 && (self.moments.len() > most || sessions > most_sessions) {
-            sessions -= self.moments.pop_front().map_or(0, |moment| moment.sessions.len());
-            self.shown = self.shown.map(|shown| shown.saturating_sub(1));
+        if !replays && self.moments.len() > MOST_MOMENTS {
+            self.forget();
         }
         while self.samples.len() > MOST_SAMPLES.max(self.moments.len()) {
             self.samples.pop_front();
+        }
+    }
+
+    /// Returns the bytes of the rounds that could be forgotten: all but the latest.
+    pub(crate) fn forgettable_bytes(&self) -> usize {
+        self.bytes - self.moments.back().map_or(0, |moment| moment.bytes())
+    }
+
+    /// Returns the bytes of the kept rounds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets the earliest round, unless it is the only one. A later one that is shown stays shown.
+    pub(crate) fn forget(&mut self) {
+        if self.moments.len() > 1
+            && let Some(moment) = self.moments.pop_front()
+        {
+            self.bytes -= moment.bytes();
+            self.shown = self.shown.map(|shown| shown.saturating_sub(1));
         }
     }
 
@@ -100,6 +131,11 @@ impl TargetState {
     /// Returns the time since the latest round ended.
     pub(crate) fn age(&self, now: Duration) -> Duration {
         now.saturating_sub(self.received)
+    }
+
+    /// Returns the time since the latest round ended or failed.
+    pub(crate) fn since_news(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.failure.as_ref().map_or(self.received, |failed| failed.at))
     }
 
     /// Returns the position of the shown round, from 1, and the number of kept rounds.
@@ -150,7 +186,7 @@ mod tests {
 
     #[test]
     fn rounds_are_kept_within_limits_and_a_shown_one_stays_shown() {
-        let mut target = TargetState::new("shop".into());
+        let mut target = TargetState::new(fixture::watched("shop"));
         let moment = Arc::new(fixture::leaks());
         for round in 0..MOST_MOMENTS {
             target.add(Arc::clone(&moment), Duration::from_secs(round as u64), false);
@@ -168,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_fault_leaves_the_rounds() {
-        let mut target = TargetState::new("shop".into());
+        let mut target = TargetState::new(fixture::watched("shop"));
         target.add(Arc::new(fixture::leaks()), Duration::from_secs(5), false);
         target.fail(fixture::failure(), Duration::from_secs(9));
         assert!(target.moment().is_some() && target.failure.is_some());

@@ -1,6 +1,7 @@
 //! Parameters of a call. A value out of range is refused with a fault that names field, value and range, and never
 //! clamped; an unknown field is refused, too.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fault::{Fault, kind};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{SessionKey, Snapshot};
 
 /// The six actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +125,9 @@ pub struct RawOptions {
     pub sample_ms: Option<u64>,
     /// Process ids of sessions whose confidence is to be explained, suspected or not: at most 20.
     pub explain: Option<Vec<i32>>,
+    /// End only these sessions, each by pid and start: at most 1000. The caps are the same; the report has the reason
+    /// for each that is spared. An empty list selects none.
+    pub only: Option<Vec<SessionKey>>,
 }
 
 /// A filter of sessions. An empty list is ignored; the lists of an `include` are joined by "and", those of an `exclude`
@@ -175,6 +179,8 @@ pub struct Options {
     pub sample_ms: u64,
     /// See [`RawOptions::explain`].
     pub explain: Vec<i32>,
+    /// See [`RawOptions::only`].
+    pub only: Option<BTreeSet<SessionKey>>,
 }
 
 impl Default for Options {
@@ -195,6 +201,7 @@ impl Default for Options {
             exclude: Filter::default(),
             sample_ms: 1_000,
             explain: Vec::new(),
+            only: None,
         }
     }
 }
@@ -203,6 +210,8 @@ impl Default for Options {
 const LONGEST_MS: u64 = 315_360_000_000;
 /// One report explains so many sessions.
 const MOST_EXPLAINED: usize = 20;
+/// One call ends at most so many sessions.
+const MOST_SELECTED: usize = 1_000;
 /// No PostgreSQL server has more slots (`max_connections` ends at 262143).
 const MOST_CONNECTIONS: u64 = 262_143;
 
@@ -251,6 +260,7 @@ impl RawOptions {
             exclude: self.exclude.unwrap_or_default().checked("exclude")?,
             sample_ms: ranged("sampleMs", self.sample_ms, default.sample_ms, 0..=10_000)?,
             explain: self.explain.unwrap_or_default(),
+            only: self.only.map(BTreeSet::from_iter),
         };
         // Used by the host alone, but a bad value must not pass here because of that.
         ranged("healthCheckInterval", self.health_check_interval, 30_000, 1_000..=LONGEST_MS)?;
@@ -264,6 +274,12 @@ impl RawOptions {
             return Err(Fault::invalid(format!(
                 "options.explain has {} process ids: it must have at most {MOST_EXPLAINED}",
                 options.explain.len()
+            )));
+        }
+        let selected = options.only.as_ref().map_or(0, BTreeSet::len);
+        if selected > MOST_SELECTED {
+            return Err(Fault::invalid(format!(
+                "options.only has {selected} sessions: it must have at most {MOST_SELECTED}"
             )));
         }
         Ok(options)

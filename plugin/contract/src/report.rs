@@ -71,6 +71,20 @@ pub struct Action {
     pub dry_run: bool,
     /// Each session with its outcome.
     pub targets: Vec<Target>,
+    /// The sessions of `options.only` that are no targets, with reasons; left out without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spared: Vec<Spared>,
+}
+
+/// A selected session that an action leaves alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Spared {
+    /// Process id.
+    pub pid: i32,
+    /// Reason for sparing it.
+    pub reason: String,
 }
 
 /// A session targeted by an action.

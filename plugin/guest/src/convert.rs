@@ -82,7 +82,7 @@ macro_rules! convert {
 convert!(RawOptions => Options {
     idle_timeout_ms, max_connection_age, leak_detection_threshold, health_check_interval,
     allow_auto_scaling, max_kill_percentage, min_size, max_size, growth_rate, shrink_rate,
-    idle_in_transaction_timeout_ms, dry_run, include, exclude, sample_ms; explain
+    idle_in_transaction_timeout_ms, dry_run, include, exclude, sample_ms; explain; only
 });
 convert!(Filter { roles, databases, applications, networks });
 convert!(Snapshot {
@@ -279,7 +279,7 @@ convert!(Group => Group {
 convert!(Coverage { seen, hidden, percent, complete, reason });
 convert!(HealthSummary { total_checked, healthy, unhealthy, avg_latency, failure_rate, probes, checks });
 convert!(Check { id, pid, application, verdict, reason });
-convert!(Action { kind, executed, connections_affected, reason, timestamp, dry_run, targets });
+convert!(Action => Action { kind, executed, connections_affected, reason, timestamp, dry_run, targets; spared });
 convert!(Target { id, pid, role, application, client, state, idle_time, reason, outcome, detail });
 convert!(Finding { id, severity, text, evidence, fix });
 convert!(Fix { summary, sql, by });

@@ -155,3 +155,76 @@ fn a_session_whose_statement_never_ends_is_ended() {
     assert_eq!((plan.orders[0].state.as_str(), plan.targets[0].idle_time), ("active", 900_000));
     assert_eq!(plan.orders[0].reason, "waiting 15 min for the rest of its statement, threshold 5 min");
 }
+
+fn selecting(backends: &[&Backend], options: Options) -> Options {
+    Options { only: Some(backends.iter().filter_map(|backend| backend.key()).collect()), ..options }
+}
+
+fn spared(plan: &Plan) -> Vec<(i32, &str)> {
+    plan.spared.iter().map(|it| (it.pid, it.reason.as_str())).collect()
+}
+
+#[test]
+fn only_selected_sessions_are_planned_and_the_cap_stays_a_share_of_all() {
+    let sessions: Vec<_> = (1..=8).map(|pid| in_state(pid, "idle in transaction", 900 + i64::from(pid))).collect();
+    // By the rank of all, the selected ones would be the last: 25 % of 8 are 2.
+    let options = selecting(&[&sessions[0], &sessions[1], &sessions[2]], Options { min_size: 1, ..Options::default() });
+    let plan = plan_for(&snapshot(sessions), &options);
+    assert_eq!(pids(&plan), [3, 2]);
+    assert_eq!(spared(&plan), [(1, "left for later: maxKillPercentage 25 allows 2 per call")]);
+    assert_eq!(
+        plan.reason,
+        "3 of 3 selected sessions idle for longer than the threshold: 2 to end, 1 left for later; maxKillPercentage 25 \
+         allows 2 per call"
+    );
+    let none = Options { only: Some(BTreeSet::new()), ..generous() };
+    assert!(plan_for(&snapshot(vec![in_state(1, "idle in transaction", 900), idle(2, 1)]), &none).orders.is_empty());
+}
+
+#[test]
+fn a_selected_session_is_reached_behind_any_number_of_others() {
+    let mut sessions: Vec<_> = (1..=3_000).map(|pid| in_state(pid, "idle in transaction", 9_000)).collect();
+    sessions.push(in_state(9_999, "idle in transaction", 100));
+    let options = selecting(&[&sessions[3_000]], generous());
+    assert_eq!(pids(&plan_for(&snapshot(sessions), &options)), [9_999]);
+}
+
+#[test]
+fn each_selected_session_that_is_spared_has_its_reason() {
+    let listens = Backend { query: "LISTEN jobs".into(), ..idle(3, 900) };
+    let elsewhere = Backend { database: Some("other".into()), ..in_state(4, "idle in transaction", 900) };
+    let forbidden = Backend { role: Some("root".into()), ..in_state(5, "idle in transaction", 900) };
+    let own = Backend { own: true, ..idle(6, 900) };
+    let worker = Backend { backend_type: Some("walsender".into()), ..in_state(7, "active", 900) };
+    let reused = Backend { backend_start: Some(1), ..idle(9, 900) };
+    let there =
+        vec![in_state(1, "idle in transaction", 50), in_state(2, "active", 900), listens, elsewhere, forbidden, own];
+    let gone = idle(10, 900);
+    let selected: Vec<_> = there.iter().chain([&worker, &reused, &gone]).collect();
+    let options = selecting(&selected, generous());
+    let mut sessions = there.clone();
+    sessions.extend([worker.clone(), idle(9, 5)]);
+    let plan = plan_for(&snapshot(sessions), &options);
+    assert!(plan.orders.is_empty(), "{plan:?}");
+    assert_eq!(
+        spared(&plan),
+        [
+            (1, "it has been idle in a transaction for 50 s only, threshold 60 s"),
+            (2, "it is active, and only idle sessions are ended"),
+            (3, "was seen to `LISTEN`: ending it loses notifications (listens)"),
+            (4, "it belongs to another database: connect to that one"),
+            (5, "its role is one of the roles that monitor may not signal"),
+            (6, "it is a session of this program"),
+            (7, "it is no client session"),
+            (9, "it has left, and its process id belongs to another session"),
+            (10, "it has left"),
+        ]
+    );
+    let hidden =
+        Coverage { complete: false, reason: Some("2 hidden".into()), ..activity::coverage(&snapshot(Vec::new())) };
+    let plan = kill_idle(&snapshot(there), &options, &hidden, &[], &crate::unfinished::Unfinished::default());
+    assert_eq!(
+        (plan.spared.len(), plan.spared[0].reason.as_str()),
+        (9, "nothing is ended without full coverage: 2 hidden")
+    );
+}

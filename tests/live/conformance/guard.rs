@@ -140,6 +140,11 @@ fn host(cluster: &Cluster, case: &Value) -> Result<Host> {
 /// Creates a caller's request that makes the component deliver the orders.
 fn request(case: &Value, orders: &[Value]) -> Value {
     let mut options = json!({ "maxKillPercentage": 100, "idleTimeoutMs": 0, "idleInTransactionTimeoutMs": 0 });
+    if case["only"].is_array() {
+        let chosen = list(case, "only").iter().filter_map(|index| orders.get(usize::try_from(index.as_u64()?).ok()?));
+        let only = chosen.map(|order| json!({ "pid": order["pid"], "backendStart": order["backendStart"] }));
+        options["only"] = only.collect();
+    }
     for (name, value) in case["request"].as_object().into_iter().flatten() {
         options[name] = value.clone();
     }

@@ -234,10 +234,12 @@ fn simulate(version_num: u32, statements: bool) -> Result<World> {
     let free = server.runs("pooled-idle", &[Statement::single(READ, 900)])?;
     let mut world = server.world;
     world.run(&mut [], 2 * SECOND);
+    let connected = world.now;
     let client = |application: &str, link| PooledClient {
         application: application.into(),
         address: "127.0.0.1".into(),
         port: 50_000,
+        connected,
         link,
         waits: None,
     };

@@ -54,7 +54,7 @@ const TOKEN: (&str, &str) = ("0123456789abcdef", "Authorization: Bearer 01234567
 /// Writes the file of the token.
 fn token_file(scene: &Scene) -> Result<String> {
     let path = scene.home.file("token");
-    crate::serve::write(&path, TOKEN.0, 0o600)?;
+    archon_pool_tests::target_files::write(&path, TOKEN.0, 0o600)?;
     Ok(path.display().to_string())
 }
 

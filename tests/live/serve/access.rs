@@ -7,6 +7,7 @@ use archon_pool_tests::target_files::write;
 use archon_pool_tests::{Serving, http, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
+use super::pages::Stream;
 use crate::actions::{OPERATOR, cluster};
 
 const TOKEN: &str = "b5ac6f1e3d9f4c0d8a7e";
@@ -34,6 +35,59 @@ async fn only_a_client_with_the_token_gets_an_answer() -> Result<()> {
     serving.signal("HUP")?;
     until("the earlier token is refused", async || Ok(status("/metrics", &right).await? == 401)).await?;
     ensure!(!serving.log().contains(TOKEN), "the token is never shown");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() -> Result<()> {
+    let cluster = cluster().await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("token");
+    write(&file, TOKEN, 0o600)?;
+    let path = file.display().to_string();
+    let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &["--token-file", &path]).await?;
+    let right = format!("Authorization: Bearer {TOKEN}");
+    let mut streams = Vec::new();
+    for path in ["/events", "/t/default/events"] {
+        let mut stream = Stream::open(&serving, path, &[&right]).await?;
+        ensure!(stream.next("retry: ").await?.is_some(), "{path}");
+        streams.push(stream);
+    }
+    // The same token read again ends nothing.
+    serving.signal("HUP")?;
+    until("it is read again", async || Ok(serving.log().contains("targets read again"))).await?;
+    for stream in &mut streams {
+        ensure!(stream.next("event: alive").await?.is_some());
+    }
+    write(&file, "another-token-of-20-characters", 0o600)?;
+    serving.signal("HUP")?;
+    for stream in &mut streams {
+        // Whatever was sent before, it ends.
+        while stream.next("event: ").await?.is_some() {}
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_counts_under_any_host_name_and_only_as_a_header_that_no_browser_adds() -> Result<()> {
+    let cluster = cluster().await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("token");
+    write(&file, TOKEN, 0o600)?;
+    let path = file.display().to_string();
+    let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &["--token-file", &path]).await?;
+    let ask = async |path: &str, header: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\n{header}\r\nConnection: close\r\n\r\n");
+        raw(serving.port(), &request).await
+    };
+    ensure!(ask("/metrics", &format!("Authorization: Bearer {TOKEN}")).await?.starts_with("HTTP/1.1 200"));
+    // A page that lets its name point here has what its browser adds, and nothing else.
+    for header in [format!("Cookie: token={TOKEN}"), format!("Authorization: Basic {TOKEN}"), "X-None: x".to_owned()] {
+        for path in ["/metrics", "/t/default/events"] {
+            let answer = ask(&format!("{path}?token={TOKEN}&access_token={TOKEN}"), &header).await?;
+            ensure!(answer.starts_with("HTTP/1.1 401"), "{path}, {header}: {answer}");
+        }
+    }
     Ok(())
 }
 

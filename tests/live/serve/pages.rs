@@ -18,16 +18,17 @@ const STREAMS: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A stream of events.
-struct Stream {
+pub(super) struct Stream {
     status: u16,
     lines: Lines<BufReader<TcpStream>>,
 }
 
 impl Stream {
-    async fn open(serving: &Serving, path: &str) -> Result<Self> {
+    pub(super) async fn open(serving: &Serving, path: &str, headers: &[&str]) -> Result<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", serving.port())).await?;
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         // Version 1.0 has no chunks.
-        let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut lines = BufReader::new(stream).lines();
         let first = timeout(PATIENCE, lines.next_line()).await??.context("an answer")?;
@@ -36,7 +37,7 @@ impl Stream {
     }
 
     /// Returns the next line with this beginning, without it; none at the end of the stream.
-    async fn next(&mut self, beginning: &str) -> Result<Option<String>> {
+    pub(super) async fn next(&mut self, beginning: &str) -> Result<Option<String>> {
         let reading = async {
             while let Some(line) = self.lines.next_line().await? {
                 if let Some(rest) = line.strip_prefix(beginning) {
@@ -68,7 +69,7 @@ async fn a_page_has_the_report_and_its_stream_the_next_ones() -> Result<()> {
     }
 
     let seen = page.body.split("data-seen=\"").nth(1).and_then(|rest| rest.split('"').next()).context("an identity")?;
-    let mut stream = Stream::open(&serving, &format!("/t/default/events?build=1.0.0&seen={seen}")).await?;
+    let mut stream = Stream::open(&serving, &format!("/t/default/events?build=1.0.0&seen={seen}"), &[]).await?;
     ensure!(stream.next("retry: ").await?.as_deref() == Some("3000"));
     let mut earlier = seen.to_owned();
     for _ in 0..3 {
@@ -77,7 +78,7 @@ async fn a_page_has_the_report_and_its_stream_the_next_ones() -> Result<()> {
         ensure!(stream.next("data: <main data-title=").await?.is_some());
         earlier = id;
     }
-    let mut other = Stream::open(&serving, "/events?build=0.9.0").await?;
+    let mut other = Stream::open(&serving, "/events?build=0.9.0", &[]).await?;
     ensure!(other.next("event: ").await?.as_deref() == Some("reload"), "the page of another version is loaded again");
     ensure!(other.next("event: ").await?.is_none(), "and its stream ends");
     Ok(())
@@ -89,7 +90,7 @@ async fn a_hundred_streams_keep_no_scrape_waiting() -> Result<()> {
     let serving = serving(&cluster, &["--interval", "1"]).await?;
     let mut open = Vec::new();
     for number in 0..100 {
-        let stream = Stream::open(&serving, "/t/default/events").await?;
+        let stream = Stream::open(&serving, "/t/default/events", &[]).await?;
         let wanted = if number < STREAMS { 200 } else { 503 };
         ensure!(stream.status == wanted, "stream {number}: {}", stream.status);
         open.push(stream);
@@ -101,8 +102,33 @@ async fn a_hundred_streams_keep_no_scrape_waiting() -> Result<()> {
         ensure!(stream.next("data: <main").await?.is_some(), "each gets the page");
     }
     drop(open);
-    let is_free = async || Ok(Stream::open(&serving, "/events").await?.status == 200);
+    let is_free = async || Ok(Stream::open(&serving, "/events", &[]).await?.status == 200);
     until("a stream is free", is_free).await
+}
+
+#[tokio::test]
+async fn the_page_of_a_target_has_its_tree_of_locks() -> Result<()> {
+    let cluster = cluster().await?;
+    let holder = cluster.app("app", "invoice-worker");
+    let holder = holder.idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
+    let mut waiter = cluster.app("app", "<i>report</i>").waiting("UPDATE stock SET n = 2 WHERE id = 1").await?;
+    let serving = serving(&cluster, &["--interval", "1"]).await?;
+    let tree = async || {
+        let page = serving.get("/t/default").await?.body;
+        Ok::<_, anyhow::Error>(page.split_once("<ul class=\"tree\">").map(|(_, rest)| rest.to_owned()))
+    };
+    until("the tree is shown", async || Ok(tree().await?.is_some())).await?;
+    let shown = tree().await?.context("a tree")?;
+    let places = [format!("pid {}, invoice-worker", holder.pid()), format!("pid {}, &lt;i&gt;report", waiter.pid())]
+        .map(|name| shown.find(&name));
+    ensure!(places[0].is_some() && places[0] < places[1], "the holder is first: {shown}");
+    drop(holder);
+    waiter.finish().await?;
+    until("nobody waits any more", async || {
+        let page = serving.get("/t/default").await?.body;
+        Ok(page.contains("No session waits for a lock.") && !page.contains("<ul class=\"tree\">"))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -124,7 +150,7 @@ async fn open_streams_end_with_the_program() -> Result<()> {
     let serving = serving(&cluster, &["--interval", "1"]).await?;
     let mut streams = Vec::new();
     for path in ["/events", "/t/default/events"] {
-        let mut stream = Stream::open(&serving, path).await?;
+        let mut stream = Stream::open(&serving, path, &[]).await?;
         ensure!(stream.next("data: <main").await?.is_some());
         streams.push(stream);
     }

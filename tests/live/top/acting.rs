@@ -95,6 +95,10 @@ async fn marked_sessions_are_ended_after_their_number_is_typed_and_no_others() -
         .filter_map(|line| line["pid"].as_i64())
         .collect();
     ensure!(signalled == [i64::from(leak.pid())], "{signalled:?}");
+    let refused = lines.iter().find(|line| {
+        line["event"] == "order" && line["outcome"] == "denied" && line["pid"].as_i64() != Some(leak.pid().into())
+    });
+    ensure!(refused.is_none(), "no order was given for an unmarked session: {refused:?}");
     ensure!(
         lines.iter().any(|line| line["event"] == "consent" && line["granted"] == true),
         "the typed number is consent"

@@ -57,6 +57,24 @@ async fn a_recording_is_replayed_round_by_round_without_a_server() -> Result<()>
 }
 
 #[tokio::test]
+async fn keys_that_are_pressed_during_a_round_ask_for_one_more() -> Result<()> {
+    let cluster = cluster().await?;
+    let tmux = top(&cluster, 100, 30, &["--interval", "3600"]).await?;
+    tmux.shows("slots").await?;
+    tmux.press(&["r"]).await?;
+    tmux.shows("REC").await?;
+    tmux.press(&[&["n"; 30][..], &["r"]].concat()).await?;
+    tmux.shows("recorded to").await?;
+    let files = std::fs::read_dir(tmux.path("."))?.filter_map(Result::ok).map(|it| it.path());
+    let file = files.into_iter().find(|path| path.extension().is_some_and(|it| it == "jsonl")).context("a cassette")?;
+    let rounds = std::fs::read_to_string(file)?.lines().filter(|line| line.starts_with(r#"{"returned""#)).count();
+    ensure!(rounds <= 3, "{rounds} rounds for keys that were pressed at once");
+    tmux.press(&["q"]).await?;
+    ensure!(tmux.ended().await?.0 == HEALTHY);
+    Ok(())
+}
+
+#[tokio::test]
 async fn flags_that_contradict_each_other_are_refused() -> Result<()> {
     for (flags, wanted, words) in [
         (&["--apply", "--replay", "x.jsonl"][..], USAGE, "where nothing can be changed"),

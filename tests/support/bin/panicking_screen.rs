@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use archon_pool_top::{Model, Settings, run};
+use archon_pool_top::{Model, Settings, Watched, run};
 use tokio::sync::mpsc::unbounded_channel;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let settings = Settings {
-        targets: vec!["nothing".to_owned()],
+        targets: vec![Watched { name: "nothing".to_owned(), interval: Duration::from_secs(10) }],
         apply: false,
         replays: false,
         colours: false,
-        interval: Duration::from_secs(10),
     };
     let (commands, mut requests) = unbounded_channel();
     let (_updates, news) = unbounded_channel();

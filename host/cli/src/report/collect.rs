@@ -137,11 +137,11 @@ impl Collecting<'_> {
     /// Adds the snapshot of the latest round and the origin.
     async fn finish(mut self, replayed: Option<Cassette>) -> Rounds {
         let recorded = match (replayed, self.reading.tape.file()) {
-            (Some(cassette), _) => Some(Ok(cassette)),
-            (None, Some(path)) => Some(Cassette::from_file(path)),
+            (Some(cassette), _) => Some(cassette),
+            (None, Some(path)) => Cassette::from_file(path).ok(),
             (None, None) => self.app.latest(),
         };
-        if let Some(Ok(Cassette { header, calls })) = recorded
+        if let Some(Cassette { header, calls }) = recorded
             && let Some(call) = calls.into_iter().rev().find(|call| succeeded(&call.end))
             && let Some(snapshot) = self.snapshot(header, call).await
         {

@@ -1,7 +1,7 @@
 //! Pages of `kill-idle` and `auto-scale`: golden files of every kind of result, many sessions, and odd widths.
 
 use archon_pool_contract::params::Action;
-use archon_pool_contract::report::{Report, Target};
+use archon_pool_contract::report::{Report, Spared, Target};
 use insta::assert_snapshot;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -46,6 +46,17 @@ fn shown(report: &Report) -> String {
 
 fn first_line(report: &Report, action: Action) -> String {
     page(report, action, FIXED_WIDTH).lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn each_selected_session_that_is_spared_has_its_reason() {
+    let mut report = many(1);
+    let action = &mut report.actions[0];
+    action.reason = "1 of 2 selected sessions idle for longer than the threshold: 1 to end".into();
+    action.spared = vec![Spared { pid: 7, reason: "it has left".into() }];
+    let shown = shown(&report);
+    assert_eq!(shown.lines().next(), Some("● 1 of 2 sessions would be ended; nothing was changed"));
+    assert!(shown.contains("· pid 7 spared: it has left") && !shown.contains("in use"), "{shown}");
 }
 
 #[test]

@@ -288,6 +288,7 @@ pub(crate) fn kill_plan() -> Report {
             target(4711, "order-service", "idle", 1_934_000, "planned", None),
             target(5102, "reporting", "idle in transaction", 742_300, "planned", None),
         ],
+        spared: Vec::new(),
     }];
     report
 }
@@ -344,6 +345,7 @@ pub(crate) fn scaled() -> Report {
         timestamp: NOW.into(),
         dry_run: false,
         targets: Vec::new(),
+        spared: Vec::new(),
     };
     report.actions = vec![
         act(

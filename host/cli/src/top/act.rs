@@ -1,15 +1,14 @@
-//! The end of marked sessions: the component's own action `kill-idle`, by a host that ends no others.
-
-use std::collections::BTreeSet;
+//! The end of marked sessions: the component's own action `kill-idle`, for no other sessions.
 
 use archon_pool::Fault;
 use archon_pool::consent::{Act, Decision, Proposal};
 use archon_pool_contract::fault::kind;
-use archon_pool_contract::params::{Action, Options};
-use archon_pool_contract::report::Report;
+use archon_pool_contract::params::{self as contract, Options};
+use archon_pool_contract::report::{Action, Report};
 use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_report::sanitize;
 use archon_pool_top::{Ending, Planned};
+use serde_json::json;
 
 use super::super::params;
 use super::shown::Shown;
@@ -18,44 +17,49 @@ use super::target::{TargetRounds, fault};
 /// Name of the option that caps ended sessions.
 const CAP: &str = "maxKillPercentage";
 
-/// The component leaves the choice of sessions to the operator; the host's cap stays.
+/// The component's cap is a share of the sessions that it would end by itself; the host's, of all that can be ended, stays.
 const ALL: u64 = 100;
+
+/// Name of the option that selects sessions.
+const ONLY: &str = "only";
 
 impl TargetRounds {
     /// Plans the end of these sessions. Nothing is signalled.
     pub(super) async fn plan(&mut self, sessions: Vec<SessionKey>) -> Result<Planned, Fault> {
         let report = self.kill(sessions, false).await?;
         self.shown = Shown::of(&report);
-        let spared = report.leak_detection.excluded_connections;
-        let action = report.actions.into_iter().next();
-        let (targets, reason) = action.map_or_else(Default::default, |action| (action.targets, action.reason));
+        let Action { targets, spared, reason, .. } = action(report)?;
         Ok(Planned { targets, spared, reason })
     }
 
     /// Ends these sessions, as far as the guard and the caps allow it.
     pub(super) async fn end(&mut self, sessions: Vec<SessionKey>) -> Result<Ending, Fault> {
-        let report = self.kill(sessions, true).await?;
-        let action = report.actions.into_iter().next();
-        let action = action.ok_or_else(|| Fault::new(kind::UNEXPECTED_ANSWER, "the report has no action"))?;
-        Ok(Ending { targets: action.targets, reason: action.reason })
+        let Action { targets, spared, reason, .. } = action(self.kill(sessions, true).await?)?;
+        Ok(Ending { targets, spared, reason })
     }
 
     async fn kill(&mut self, sessions: Vec<SessionKey>, apply: bool) -> Result<Report, Fault> {
         let mut options = self.settings.options.clone();
+        let count = sessions.len();
+        options.insert(ONLY.to_owned(), json!(sessions));
         let cap = options.insert(CAP.to_owned(), ALL.into());
         let cap = cap.and_then(|cap| cap.as_u64()).and_then(|cap| u32::try_from(cap).ok());
         let cap = cap.unwrap_or(Options::default().max_kill_percentage).min(100);
         let (credential, carry) = (self.credential.as_deref(), self.carry.memory());
-        let input = params::skill_input(Action::KillIdle, credential, options, carry, apply);
-        let (count, shown) = (sessions.len(), self.shown.clone());
-        let only: BTreeSet<SessionKey> = sessions.into_iter().collect();
-        let answer = self.app.ask_about(input, only, cap, move |proposal| confirmed(proposal, count, &shown)).await;
+        let input = params::skill_input(contract::Action::KillIdle, credential, options, carry, apply);
+        let shown = self.shown.clone();
+        let answer = self.app.ask_about(input, cap, move |proposal| confirmed(proposal, count, &shown)).await;
         self.take_call();
         let answer = answer.map_err(fault)?;
         let text = answer.report_text().map(sanitize::escaped_strings);
         let report = text.and_then(|text| serde_json::from_str(&text).ok());
         report.ok_or_else(|| Fault::new(kind::UNEXPECTED_ANSWER, "the answer is not a report of the contract"))
     }
+}
+
+fn action(report: Report) -> Result<Action, Fault> {
+    let action = report.actions.into_iter().next();
+    action.ok_or_else(|| Fault::new(kind::UNEXPECTED_ANSWER, "the report has no action"))
 }
 
 /// Decides about the host's request: the typed number is the consent to so many sessions as they were shown, and to

@@ -3,12 +3,18 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Largest number of lines that are kept.
-const MOST_LINES: usize = 10_000;
+/// Largest number of lines that are kept, and of their bytes.
+const MOST: (usize, usize) = (10_000, 8 << 20);
 
 /// Sink that keeps log lines until the screen has ended.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ScreenLog(Arc<Mutex<Vec<String>>>);
+pub(super) struct ScreenLog(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    texts: Vec<String>,
+    bytes: usize,
+}
 
 impl ScreenLog {
     /// Returns true if stderr is a terminal, which then shows the screen; otherwise lines belong there.
@@ -18,10 +24,10 @@ impl ScreenLog {
 
     /// Returns the lines.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.locked().clone()
+        self.locked().texts.clone()
     }
 
-    fn locked(&self) -> MutexGuard<'_, Vec<String>> {
+    fn locked(&self) -> MutexGuard<'_, Lines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -31,8 +37,12 @@ impl Write for ScreenLog {
         // The log writes whole lines.
         let text = String::from_utf8_lossy(bytes);
         let mut lines = self.locked();
-        let room = MOST_LINES.saturating_sub(lines.len());
-        lines.extend(text.lines().filter(|line| !line.is_empty()).take(room).map(str::to_owned));
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            if lines.texts.len() < MOST.0 && lines.bytes + line.len() <= MOST.1 {
+                lines.bytes += line.len();
+                lines.texts.push(line.to_owned());
+            }
+        }
         Ok(bytes.len())
     }
 

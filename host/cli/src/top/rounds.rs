@@ -55,8 +55,11 @@ impl Rounds {
 /// Passes a command on to the target that it is about, or to all.
 fn pass_on(command: &Command, senders: &[UnboundedSender<Command>]) {
     let about = match command {
-        Command::Plan { target, .. } | Command::End { target, .. } | Command::Record { target, .. } => Some(*target),
-        Command::Pause(_) | Command::Pace(_) | Command::Now => None,
+        Command::Plan { target, .. }
+        | Command::End { target, .. }
+        | Command::Record { target, .. }
+        | Command::Pace { target, .. } => Some(*target),
+        Command::Pause(_) | Command::Now => None,
     };
     let chosen = senders.iter().enumerate().filter(|(index, _)| about.is_none_or(|about| about == *index));
     // A target whose rounds have ended is noticed above.

@@ -8,6 +8,7 @@ use archon_pool::Fault;
 use archon_pool::cassette::Cassette;
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
+use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_serve::{RoundSettings, Target, pause};
 use archon_pool_top::{Command, Failure, Moment, Update};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -34,15 +35,44 @@ pub(super) struct TargetRounds {
     /// Consecutive failed rounds.
     failures: u32,
     is_paused: bool,
+    /// Orders of the screen that are not carried out yet.
+    waiting: Waiting,
     /// Sessions of the latest plan.
     pub(super) shown: Shown,
+}
+
+/// Orders of the screen that need the server. One of a kind waits: a newer one replaces it, so that keys that are pressed
+/// while a round runs do not queue up.
+#[derive(Debug, Default)]
+struct Waiting {
+    round: bool,
+    plan: Option<(u64, Vec<SessionKey>)>,
+    end: Option<(u64, Vec<SessionKey>)>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        !self.round && self.plan.is_none() && self.end.is_none()
+    }
 }
 
 impl TargetRounds {
     pub(super) fn new(index: usize, app: App, target: Target, carry: Carry, updates: UnboundedSender<Update>) -> Self {
         let Target { name, credential, rounds, .. } = target;
-        let (recording, failures, is_paused, shown) = (None, 0, false, Shown::default());
-        Self { index, app, name, credential, settings: rounds, carry, updates, recording, failures, is_paused, shown }
+        Self {
+            index,
+            app,
+            name,
+            credential,
+            settings: rounds,
+            carry,
+            updates,
+            recording: None,
+            failures: 0,
+            is_paused: false,
+            waiting: Waiting::default(),
+            shown: Shown::default(),
+        }
     }
 
     /// Records all rounds to a file.
@@ -63,12 +93,13 @@ impl TargetRounds {
         let mut is_first = true;
         loop {
             tokio::select! {
-                // First, so that a pause takes effect before a round that is due as well.
+                // Commands first, so that a pause takes effect before a round that is due as well.
                 biased;
                 command = commands.recv() => match command {
-                    Some(command) => self.take(command, &mut due).await,
+                    Some(command) => self.take(command, &mut due),
                     None => return Ok(()),
                 },
+                () = std::future::ready(()), if !self.waiting.is_empty() => self.carry_out(&mut due).await,
                 () = tokio::time::sleep_until(due), if !self.is_paused => {
                     let started = Instant::now();
                     if let Err(fault) = self.round().await {
@@ -86,38 +117,46 @@ impl TargetRounds {
         }
     }
 
-    /// Carries a command of the screen out.
-    async fn take(&mut self, command: Command, due: &mut Instant) {
+    /// Takes a command of the screen. What needs the server waits.
+    fn take(&mut self, command: Command, due: &mut Instant) {
         match command {
             Command::Pause(is_paused) => self.is_paused = is_paused,
-            Command::Pace(interval) => {
+            Command::Pace { interval, .. } => {
                 self.settings.interval = interval;
                 *due = (*due).min(Instant::now() + interval);
             }
-            Command::Now => {
-                if let Err(fault) = self.round().await {
-                    self.fail(fault);
-                }
-                *due = Instant::now() + pause(self.settings.interval, self.failures);
-            }
-            Command::Plan { sessions, .. } => {
-                let plan = self.plan(sessions).await;
-                self.send(Update::Planned { target: self.index, plan });
-            }
-            Command::End { sessions, .. } => {
-                let ending = self.end(sessions).await;
-                self.send(Update::Ended { target: self.index, ending });
-                // The outcome is looked at: the next round shows who is left.
-                *due = Instant::now();
-            }
+            Command::Now => self.waiting.round = true,
+            Command::Plan { serial, sessions, .. } => self.waiting.plan = Some((serial, sessions)),
+            Command::End { serial, sessions, .. } => self.waiting.end = Some((serial, sessions)),
+            // The key was pressed twice before the first answer was shown.
+            Command::Record { on: true, .. } if self.recording.is_some() => {}
             Command::Record { on: true, .. } => match Recording::create_for(&self.name) {
                 Ok(recording) => self.start_recording(recording),
                 Err(fault) => self.send(Update::Remark(fault.message)),
             },
             Command::Record { on: false, .. } => {
                 self.recording = None;
-                self.send(Update::Recording(None));
+                self.send(Update::Recording { target: self.index, path: None });
             }
+        }
+    }
+
+    /// Carries the most important waiting order out.
+    async fn carry_out(&mut self, due: &mut Instant) {
+        let target = self.index;
+        if let Some((serial, sessions)) = self.waiting.end.take() {
+            let ending = self.end(sessions).await;
+            self.send(Update::Ended { target, serial, ending });
+            // The outcome is looked at: the next round shows who is left.
+            self.waiting.round = true;
+        } else if let Some((serial, sessions)) = self.waiting.plan.take() {
+            let plan = self.plan(sessions).await;
+            self.send(Update::Planned { target, serial, plan });
+        } else if std::mem::take(&mut self.waiting.round) {
+            if let Err(fault) = self.round().await {
+                self.fail(fault);
+            }
+            *due = Instant::now() + pause(self.settings.interval, self.failures);
         }
     }
 
@@ -140,7 +179,7 @@ impl TargetRounds {
 
     /// Takes the latest call, and adds it to the recording.
     pub(super) fn take_call(&mut self) -> Option<Cassette> {
-        let cassette = self.app.latest()?.inspect_err(|fault| tracing::debug!("no snapshot: {fault}")).ok()?;
+        let cassette = self.app.latest()?;
         if let Some(recording) = &mut self.recording
             && let Err(error) = recording.add(&cassette)
         {
@@ -151,7 +190,7 @@ impl TargetRounds {
     }
 
     fn start_recording(&mut self, recording: Recording) {
-        self.send(Update::Recording(Some(recording.path().to_owned())));
+        self.send(Update::Recording { target: self.index, path: Some(recording.path().to_owned()) });
         self.recording = Some(recording);
     }
 

@@ -1,9 +1,14 @@
 //! Parsing of a request: the part that is passed on, the part that stays in the host, and the changes that it allows.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::params::{Action, Options};
+use archon_pool_contract::snapshot::SessionKey;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::backends::IdleThresholds;
@@ -15,6 +20,9 @@ use crate::secret_scan;
 
 /// The refusal of a host whose policy allows no changes.
 pub(super) const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
+
+/// Name of the option that selects sessions.
+const ONLY: &str = "only";
 
 /// A parsed request.
 pub(super) struct Request {
@@ -75,8 +83,10 @@ fn misplaced() -> Fault {
 /// the request asks for exactly that, however the component interprets the request.
 pub(super) fn intent(policy: &Policy, request: &Map<String, Value>) -> Intent {
     let option = |name: &str| request.get("options").and_then(|options| options.get(name));
-    let refusal =
-        unasked(policy, request, Action::KillIdle, "ends sessions").or_else(|| unclear(request.get("options")));
+    let only = selected(option(ONLY));
+    let refusal = unasked(policy, request, Action::KillIdle, "ends sessions")
+        .or_else(|| unclear(request.get("options")))
+        .or_else(|| only.as_ref().err().cloned());
     let [max_kill_percentage, idle_ms, idle_in_transaction_ms] =
         kill_options().map(|(name, default)| option(name).and_then(Value::as_u64).unwrap_or(default));
     Intent {
@@ -84,6 +94,8 @@ pub(super) fn intent(policy: &Policy, request: &Map<String, Value>) -> Intent {
         // The component refuses a value out of range; here it only must not become smaller.
         max_kill_percentage: u32::try_from(max_kill_percentage).unwrap_or(u32::MAX),
         thresholds: IdleThresholds { idle_ms, idle_in_transaction_ms },
+        // With a selection that cannot be read, nothing is ended.
+        only: only.unwrap_or_else(|_| Some(Arc::default())),
         acting: restrained(policy, request),
         sizing: sizing(policy, request),
     }
@@ -129,6 +141,13 @@ fn dry_run(request: &Map<String, Value>) -> Option<String> {
         // A value of another type is not clearly `false`.
         Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
     }
+}
+
+/// Reads the selection of sessions; none when the request selects none in particular.
+fn selected(only: Option<&Value>) -> Result<Option<Arc<BTreeSet<SessionKey>>>, String> {
+    let Some(only) = only.filter(|only| !only.is_null()) else { return Ok(None) };
+    let only = BTreeSet::deserialize(only);
+    only.map(|only| Some(Arc::new(only))).map_err(|_| format!("options.{ONLY} is no list of sessions"))
 }
 
 /// Returns the reason for which an option about sessions is not in the contract's shape: a component that interprets it

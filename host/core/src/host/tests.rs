@@ -225,6 +225,18 @@ fn no_session_ends_without_an_explicit_request() {
         let request = json!({ "action": "kill-idle", "options": { "dryRun": dry_run } });
         assert_eq!(refusal(allowed.clone(), request).is_some(), refused, "{dry_run}");
     }
+    for (only, refused) in [
+        (json!("all"), true),
+        (json!([7]), true),
+        (json!(null), false),
+        (json!([{ "pid": 7, "backendStart": 1 }]), false),
+    ] {
+        let request = json!({ "action": "kill-idle", "options": { "only": only } });
+        let intent = request::intent(&allowed, request.as_object().unwrap());
+        assert_eq!(intent.refusal.is_some(), refused, "{only}");
+        // One that cannot be read selects no session.
+        assert_eq!(intent.only.map(|only| only.len()), if only.is_null() { None } else { Some(usize::from(!refused)) });
+    }
     let forbidden = Policy { apply: false, ..Policy::default() };
     assert!(refusal(forbidden, json!({ "action": "kill-idle" })).unwrap().contains("apply"));
 }

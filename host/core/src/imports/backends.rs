@@ -53,6 +53,7 @@ impl backends::Host for ContextView<'_> {
             delivery
                 .under(&self.context.shared_caps)
                 .patient(self.context.intent.thresholds)
+                .only(self.context.intent.only.clone())
                 .run(&orders, &mut self.context.kills)
                 .await
         };

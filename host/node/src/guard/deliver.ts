@@ -11,7 +11,7 @@ import { type Consent, whyNoConsent } from "../consent.js";
 import { asFault, Fault } from "../fault.js";
 import type { Limits } from "../limits.js";
 import { keptName } from "../names.js";
-import type { IdleThresholds } from "../request.js";
+import { type IdleThresholds, identityOf } from "../request.js";
 import type { Session } from "../session.js";
 import { encode, int4, int4Array, type Parameter, textArray, type Value } from "../values.js";
 import type { Hourly } from "./caps.js";
@@ -44,6 +44,8 @@ export interface Terms {
   /** The request's own cap, percent. It can only lower the policy's. */
   requested: number;
   thresholds: IdleThresholds;
+  /** The sessions that the request selects; absent for all. */
+  only?: ReadonlySet<string> | undefined;
   dryRun: boolean;
   /** Called before a signal may be sent. */
   onSignal(): void;
@@ -85,9 +87,9 @@ class Delivery {
   }
 
   async run(orders: readonly Order[]): Promise<Outcome[]> {
-    const faults = orders.map((order) => this.#whyUnsendable(order));
-    const sent = await this.#deliver(orders.filter((_, index) => faults[index] === undefined));
-    const outcomes = faults.map((val) => (val === undefined ? (sent.shift() as Outcome) : failed(val)));
+    const refused = orders.map((order) => this.#refused(order));
+    const sent = await this.#deliver(orders.filter((_, index) => refused[index] === undefined));
+    const outcomes = refused.map((outcome) => outcome ?? (sent.shift() as Outcome));
     await record(orders, outcomes, this.#terms);
     return outcomes;
   }
@@ -125,6 +127,15 @@ class Delivery {
     }
     if (!dryRun) await this.#verify(orders, outcomes);
     return outcomes;
+  }
+
+  /** Returns the outcome of an order that is refused before anything is counted or asked. */
+  #refused(order: Order): Outcome | undefined {
+    const { only } = this.#terms;
+    const fault = this.#whyUnsendable(order);
+    if (fault !== undefined) return failed(fault);
+    if (only?.has(identityOf(order.pid, order.backendStart)) !== false) return undefined;
+    return denied("it is not among the sessions that the request selects: options.only");
   }
 
   /** Returns the fault of an order whose numbers are out of the server's range. */

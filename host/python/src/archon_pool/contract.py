@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Optional, TypedDict
 
 
-class Action(TypedDict):
-    """An action that was planned or executed."""
+class _Action(TypedDict):
+    """Required fields of Action."""
 
     connectionsAffected: int
     """Number of ended sessions, or change of the pool's size."""
@@ -28,6 +28,13 @@ class Action(TypedDict):
 
     type: str
     """`kill-idle`, `scale-up`, `scale-down`, `restart-broken` or `drain`."""
+
+
+class Action(_Action, total=False):
+    """An action that was planned or executed."""
+
+    spared: list[Spared]
+    """The sessions of `options.only` that are no targets, with reasons; left out without them."""
 
 
 class _ActionTarget(TypedDict):
@@ -533,6 +540,10 @@ class Options(TypedDict, total=False):
     minSize: Optional[int]
     """Lower bound of the pool. Default 5, at least 1."""
 
+    only: Optional[list[SessionKey]]
+    """End only these sessions, each by pid and start: at most 1000. The caps are the same; the report has the
+    reason for each that is spared. An empty list selects none."""
+
     sampleMs: Optional[int]
     """In-call sampling for rates when there is no `carry`, milliseconds. Default 1000, 0–10000."""
 
@@ -718,6 +729,26 @@ class Scaling(TypedDict):
 
     targetSize: int
     """Target size of this step."""
+
+
+class SessionKey(TypedDict):
+    """A backend's identity."""
+
+    backendStart: int
+    """`backend_start`, microseconds since 1970."""
+
+    pid: int
+    """Process id."""
+
+
+class Spared(TypedDict):
+    """A selected session that an action leaves alone."""
+
+    pid: int
+    """Process id."""
+
+    reason: str
+    """Reason for sparing it."""
 
 
 class Tally(TypedDict):

@@ -56,6 +56,8 @@ class Intent:
     max_kill_percentage: int
     idle_ms: int
     idle_in_transaction_ms: int
+    only: frozenset[tuple[int, int]] | None
+    """The only sessions that may be ended, by pid and start; None for all."""
     resize_refusal: str | None
     """Reason why no pool may be changed; None when the request asks for that."""
     bounds: Bounds | str
@@ -116,11 +118,17 @@ def _intent(request: Mapping[str, Any], policy: Policy) -> Intent:
         value = options.get(name)
         return value if _is_whole(value) else deciding[name]
 
+    try:
+        only, unreadable = _selection(options.get("only")), None
+    except ValueError as error:
+        # With a selection that cannot be read, nothing is ended.
+        only, unreadable = frozenset(), str(error)
     return Intent(
-        kill_refusal=_unasked(request, policy, "kill-idle", "ends sessions") or _unclear(given, deciding),
+        kill_refusal=_unasked(request, policy, "kill-idle", "ends sessions") or _unclear(given, deciding) or unreadable,
         max_kill_percentage=threshold("maxKillPercentage"),
         idle_ms=threshold("idleTimeoutMs"),
         idle_in_transaction_ms=threshold("idleInTransactionTimeoutMs"),
+        only=only,
         resize_refusal=_unasked(request, policy, "auto-scale", "changes pools") or _forbidden(options),
         bounds=_bounds(given),
     )
@@ -159,6 +167,23 @@ def _unclear(options: object, deciding: Mapping[str, int]) -> str | None:
         if value is not None and not _is_whole(value):
             return f"options.{name} is no whole number"
     return None
+
+
+def _selection(only: object) -> frozenset[tuple[int, int]] | None:
+    """Reads the selected sessions; None when none is in particular."""
+    if only is None:
+        return None
+    if not isinstance(only, (list, tuple)) or not all(map(_is_identity, only)):
+        raise ValueError("options.only is no list of sessions")
+    return frozenset((session["pid"], session["backendStart"]) for session in only)
+
+
+def _is_identity(session: object) -> bool:
+    return (
+        isinstance(session, Mapping)
+        and session.keys() == {"pid", "backendStart"}
+        and all(isinstance(value, int) and not isinstance(value, bool) for value in session.values())
+    )
 
 
 def _forbidden(options: Mapping[str, Any]) -> str | None:

@@ -60,7 +60,7 @@ fn chains(document: &Document<'_>, waiting: u32) -> Markup {
         (more(left_out))
         p.hint {
             @if document.is_whole() {
-                "The whole tree: " code { "archon-pool report --html FILE" } "."
+                "The tree is shown from the next round on."
             } @else {
                 "An answer as JSON has no tree of locks: a live call and a cassette have one."
             }

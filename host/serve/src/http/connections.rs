@@ -89,11 +89,16 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     // The system's own grows to some megabytes, which a client that reads nothing would have for itself.
     let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BYTES);
-    match requirements.get().tls {
+    let accepted = requirements.get();
+    match &accepted.tls {
         None => answer(stream, routes, watcher, STALLED).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                answer(stream, routes, watcher, STALLED).await;
+                tokio::select! {
+                    () = answer(stream, routes, watcher, STALLED) => {}
+                    // The client's certificate is checked with the handshake alone.
+                    () = requirements.distrusts(&accepted) => {}
+                }
             }
         }
     }

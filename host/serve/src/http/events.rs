@@ -7,12 +7,13 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::context::{BUILD, Context, plain};
+use crate::access::Presented;
 use crate::board::View;
 
 /// Streams at the same time, well below the number of connections: scrapes are not kept waiting by readers.
@@ -43,8 +44,15 @@ pub(super) struct Client {
     build: Option<String>,
 }
 
-/// Answers with a stream of events that lasts until the client leaves or the program ends.
-pub(super) async fn events(context: Context, view: View, client: Client, headers: &HeaderMap) -> Response {
+/// Answers with a stream of events that lasts until the client leaves, the program ends, or the token that the client has
+/// presented is replaced.
+pub(super) async fn events(
+    context: Context,
+    presented: Presented,
+    view: View,
+    client: Client,
+    headers: &HeaderMap,
+) -> Response {
     // A page of another site cannot read the events, but it could take all streams.
     let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
@@ -64,12 +72,14 @@ pub(super) async fn events(context: Context, view: View, client: Client, headers
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).map_or(client.seen, str::to_owned);
     let next = if client.build.is_none_or(|build| build == BUILD) { Next::First } else { Next::Reload };
     let changes = context.board.changes();
+    let requirements = context.requirements.clone();
     let feed = Feed { context, view, seen, next, changes, sent: Instant::now(), _permit: permit };
-    Sse::new(stream::unfold(feed, async |mut feed| {
+    let events = stream::unfold(feed, async |mut feed| {
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
-    }))
-    .into_response()
+    });
+    let refused = async move { requirements.refuses(presented).await };
+    Sse::new(events.take_until(Box::pin(refused))).into_response()
 }
 
 /// Next event of a stream.

@@ -24,7 +24,7 @@ pub(crate) fn start(bound: Bound, routes: Router) -> Listening {
 }
 
 async fn guard(State(requirements): State<InForce>, request: Request, next: Next) -> Response {
-    if let Some(refusal) = token::refusal(&requirements, request.headers()) {
+    if let Some(refusal) = token::refusal(&requirements, &token::presented(request.headers())) {
         return refusal;
     }
     let late = |_| plain(StatusCode::REQUEST_TIMEOUT, "the request took too long");

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -17,7 +17,7 @@ use super::context::{Context, plain};
 use super::events::{self, Client, STREAMS};
 use super::negotiation::format;
 use super::{page, token};
-use crate::access::InForce;
+use crate::access::{InForce, Presented};
 use crate::board::{Board, NotReady, View};
 use crate::pages::Pages;
 
@@ -62,17 +62,23 @@ async fn target(State(context): State<Context>, Path(name): Path<String>) -> Res
     page::html(context, View::Target(name)).await
 }
 
-async fn fleet_events(State(context): State<Context>, Query(client): Query<Client>, headers: HeaderMap) -> Response {
-    events::events(context, View::Fleet, client, &headers).await
+async fn fleet_events(
+    State(context): State<Context>,
+    Extension(presented): Extension<Presented>,
+    Query(client): Query<Client>,
+    headers: HeaderMap,
+) -> Response {
+    events::events(context, presented, View::Fleet, client, &headers).await
 }
 
 async fn target_events(
     State(context): State<Context>,
+    Extension(presented): Extension<Presented>,
     Path(name): Path<String>,
     Query(client): Query<Client>,
     headers: HeaderMap,
 ) -> Response {
-    events::events(context, View::Target(name), client, &headers).await
+    events::events(context, presented, View::Target(name), client, &headers).await
 }
 
 async fn healthy() -> Response {
@@ -91,15 +97,18 @@ async fn ready(State(context): State<Context>) -> Response {
 }
 
 /// Admits requests with the token. Without any requirement, the name in `Host` must be this machine's: a page of
-/// another site could otherwise read the answers under a name that it lets point here.
-async fn guard(State(context): State<Context>, request: Request, next: Next) -> Response {
+/// another site could otherwise read the answers under a name that it lets point here. A browser adds no bearer token
+/// by itself, and takes no certificate for such a name, so that any name may be used with these.
+async fn guard(State(context): State<Context>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     if context.is_open && !headers.get(HOST).is_some_and(is_local) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "use an IP address or localhost as the host's name");
     }
-    if let Some(refusal) = token::refusal(&context.requirements, headers) {
+    let presented = token::presented(headers);
+    if let Some(refusal) = token::refusal(&context.requirements, &presented) {
         return refusal;
     }
+    request.extensions_mut().insert(presented);
     let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // A page of another site must not load an answer as its script.

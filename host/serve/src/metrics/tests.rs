@@ -59,7 +59,7 @@ fn new() -> TargetStatus {
 }
 
 fn ended(outcome: Result<Arc<Report>, Fault>) -> Ended {
-    Ended { outcome, took: Duration::from_millis(40), cpu: Duration::from_millis(2) }
+    Ended { outcome, locks: None, took: Duration::from_millis(40), cpu: Duration::from_millis(2) }
 }
 
 fn text(statuses: &[TargetStatus], format: Format) -> String {

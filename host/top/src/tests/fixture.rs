@@ -16,6 +16,7 @@ use crate::command::{Failure, Update};
 use crate::model::{Model, Settings};
 use crate::moment::Moment;
 use crate::session::{Session, Verdict};
+use crate::target::Watched;
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests");
 
@@ -103,7 +104,7 @@ pub(crate) fn many(count: i32) -> Moment {
         snapshot["backends"] = (0..count).map(of).collect();
         serde_json::from_value(snapshot).expect("a snapshot")
     };
-    Moment::new(leaks().report, Some(&snapshot))
+    Moment::new(leaks().report, 0, Some(&snapshot))
 }
 
 /// Names that try to change the terminal.
@@ -162,14 +163,12 @@ pub(crate) fn failure() -> Failure {
     Failure { fault, next: Some(Duration::from_secs(10)) }
 }
 
+pub(crate) fn watched(name: &str) -> Watched {
+    Watched { name: name.into(), interval: Duration::from_secs(5) }
+}
+
 pub(crate) fn settings() -> Settings {
-    Settings {
-        targets: vec!["shop".into(), "billing".into()],
-        apply: false,
-        replays: false,
-        colours: true,
-        interval: Duration::from_secs(5),
-    }
+    Settings { targets: vec![watched("shop"), watched("billing")], apply: false, replays: false, colours: true }
 }
 
 /// A screen after one round of the first target.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use archon_pool_contract::report::Spared;
 use insta::assert_snapshot;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -95,11 +96,15 @@ fn the_dialogue_shows_the_plan_and_the_number() {
     press(&mut model, "mmmK");
     assert_snapshot!("planning", text(&model, 80, 24));
     let marked = model.marked();
+    let spared = vec![Spared { pid: marked[2].pid, reason: "it has been idle for 2 min only, threshold 5 min".into() }];
     let targets =
         marked.iter().zip(["planned", "denied"]).map(|(key, outcome)| fixture::target(key.pid, outcome)).collect();
-    let plan =
-        Planned { targets, spared: Vec::new(), reason: "9 of 16 sessions idle for longer than the threshold".into() };
-    model.update(Update::Planned { target: 0, plan: Ok(plan) });
+    let plan = Planned {
+        targets,
+        spared,
+        reason: "2 of 3 selected sessions idle for longer than the threshold: 2 to end".into(),
+    };
+    model.update(Update::Planned { target: 0, serial: 1, plan: Ok(plan) });
     press(&mut model, "1");
     assert_snapshot!("plan", text(&model, 80, 24));
 }
@@ -127,7 +132,7 @@ fn a_difference_marks_new_and_gone_sessions() {
 
 #[test]
 fn a_replay_shows_its_position() {
-    let settings = Settings { replays: true, targets: vec!["incident.jsonl".into()], ..fixture::settings() };
+    let settings = Settings { replays: true, targets: vec![fixture::watched("incident.jsonl")], ..fixture::settings() };
     let mut model = fixture::with(settings, fixture::leaks());
     for case in ["full-analysis", "hidden-sessions"] {
         model.update(Update::Round { target: 0, moment: Arc::new(fixture::recorded(case)) });

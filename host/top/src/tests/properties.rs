@@ -36,8 +36,9 @@ enum Step {
     Paste(String),
     Round(usize, usize),
     Failed(usize),
-    Planned(usize, usize),
-    Ended(usize, bool),
+    Planned(usize, u64, usize),
+    Ended(usize, u64, bool),
+    Recording(usize, bool),
     Over,
     Tick(u64),
     Draw(u16, u16),
@@ -61,8 +62,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<String>().prop_map(Step::Paste),
         4 => (0..3_usize, 0..moments().len()).prop_map(|(target, moment)| Step::Round(target, moment)),
         1 => (0..3_usize).prop_map(Step::Failed),
-        2 => (0..3_usize, 0..4_usize).prop_map(|(target, count)| Step::Planned(target, count)),
-        1 => (0..3_usize, any::<bool>()).prop_map(|(target, fails)| Step::Ended(target, fails)),
+        2 => (0..3_usize, 0..4_u64, 0..4_usize).prop_map(|(target, serial, count)| Step::Planned(target, serial, count)),
+        1 => (0..3_usize, 0..4_u64, any::<bool>()).prop_map(|(target, serial, fails)| Step::Ended(target, serial, fails)),
+        1 => (0..3_usize, any::<bool>()).prop_map(|(target, on)| Step::Recording(target, on)),
         1 => Just(Step::Over),
         1 => any::<u64>().prop_map(Step::Tick),
         4 => (0..200_u16, 0..70_u16).prop_map(|(width, height)| Step::Draw(width, height)),
@@ -78,16 +80,22 @@ fn take(model: &mut Model, step: Step) {
         Step::Paste(text) => model.paste(&text),
         Step::Round(target, moment) => model.update(Update::Round { target, moment: Arc::clone(&moments()[moment]) }),
         Step::Failed(target) => model.update(Update::Failed { target, failure: fixture::failure() }),
-        Step::Planned(target, count) => {
+        Step::Planned(target, serial, count) => {
             let marked: Vec<_> = model.marked().into_iter().take(count).collect();
             let targets = marked.iter().map(|key| fixture::target(key.pid, "planned")).collect();
             let plan = Planned { targets, spared: Vec::new(), reason: "all of them".into() };
-            model.update(Update::Planned { target, plan: Ok(plan) });
+            model.update(Update::Planned { target, serial, plan: Ok(plan) });
         }
-        Step::Ended(target, true) => model.update(Update::Ended { target, ending: Err(fixture::failure().fault) }),
-        Step::Ended(target, false) => {
+        Step::Ended(target, serial, true) => {
+            model.update(Update::Ended { target, serial, ending: Err(fixture::failure().fault) });
+        }
+        Step::Ended(target, serial, false) => {
             let targets = model.marked().iter().map(|key| fixture::target(key.pid, "ended")).collect();
-            model.update(Update::Ended { target, ending: Ok(Ending { targets, reason: String::new() }) });
+            let ending = Ending { targets, spared: Vec::new(), reason: String::new() };
+            model.update(Update::Ended { target, serial, ending: Ok(ending) });
+        }
+        Step::Recording(target, on) => {
+            model.update(Update::Recording { target, path: on.then(|| "it.jsonl".into()) });
         }
         Step::Over => model.update(Update::Over),
         Step::Tick(ms) => model.tick(Duration::from_millis(ms)),

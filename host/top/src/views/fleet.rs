@@ -14,6 +14,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, palette: Pa
         Column::fixed("", 1),
         Column::fixed("", 1),
         Column::wide("target", 10, 2),
+        Column::fixed("", 1),
         Column::number("slots", 9),
         Column::number("suspects", 8),
         Column::number("critical", 8),
@@ -56,6 +57,8 @@ fn row<'a>(state: &'a TargetState, is_shown: bool, model: &Model, palette: Palet
         (if is_shown { "▸" } else { "" }.into(), style),
         (letter.into(), style),
         (state.name.as_str().into(), style),
+        // A recording goes on while another target is shown.
+        (if state.recording.is_some() { "R" } else { "" }.into(), palette.style(Tone::Critical)),
         (slots.into(), style),
         (number(suspects).into(), style),
         (number(counted(critical)).into(), style),

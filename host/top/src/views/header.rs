@@ -76,15 +76,15 @@ fn title(model: &Model, palette: Palette) -> Line<'static> {
         } else if state.is_past() {
             add(format!("PAST {at}/{of} {}", moment.time()), Tone::Warning);
         } else {
-            let is_old = age > model.settings.interval * 3;
+            let is_old = age > state.interval * 3;
             add(format!("{} old", seconds(age)), if is_old { Tone::Warning } else { Tone::Plain });
         }
     }
     if !model.settings.replays {
-        let pace = format!("every {}", seconds(model.settings.interval));
+        let pace = format!("every {}", seconds(state.interval));
         if model.is_paused { add("PAUSED".to_owned(), Tone::Warning) } else { add(pace, Tone::Secondary) }
     }
-    if model.recording.is_some() {
+    if state.recording.is_some() {
         add("REC".to_owned(), Tone::Critical);
     }
     if model.settings.apply {

@@ -8,7 +8,7 @@ use crate::palette::{Palette, Tone};
 use crate::views::scrolled;
 
 /// Keys with their meanings.
-const KEYS: [(&str, &str); 22] = [
+const KEYS: [(&str, &str); 23] = [
     ("1–7, F1–F7, Tab", "views: sessions, suspects, waits, pooler, scaling, findings, fleet"),
     ("↑ ↓ j k PgUp PgDn", "move; g and G: first and last"),
     ("Enter", "details; in the fleet: show that target"),
@@ -22,9 +22,10 @@ const KEYS: [(&str, &str); 22] = [
     ("d", "compare with this moment: + new, - gone; d ends"),
     ("← →  < >", "earlier and later round; first and last"),
     ("Space", "pause the rounds"),
-    ("+ -", "slower and faster rounds"),
+    ("+ -", "slower and faster rounds of the shown target"),
     ("n", "a round now"),
-    ("r", "record the rounds to a cassette, for --replay"),
+    ("r", "record the shown target to a cassette, for --replay; r ends;"),
+    ("", "R in the fleet: it is recorded"),
     ("y", "copy the SQL of a finding, or a statement (OSC 52)"),
     ("h ?", "this page"),
     ("q Ctrl-C", "quit"),

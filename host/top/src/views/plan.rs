@@ -56,6 +56,7 @@ fn title(text: &str, width: u16, palette: Palette) -> Vec<Line<'static>> {
 fn of_target(target: &Target, width: u16, palette: Palette) -> Vec<Line<'static>> {
     let Target { pid, application, outcome, why, ends, .. } = target;
     let first = format!("{outcome:>8} {pid:>7} ");
-    let text = format!("{} {}: {why}", named(application), state(&target.state));
+    let known = !target.state.is_empty();
+    let text = if known { format!("{} {}: {why}", named(application), state(&target.state)) } else { why.clone() };
     wrapped(&first, &text, width, palette.style(if *ends { Tone::Critical } else { Tone::Secondary }))
 }

@@ -2,7 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use crate::cells::{first_row, fit};
@@ -28,22 +28,21 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, palette: Pa
     let (tree, below) = split(area, area.height.saturating_sub(SELECTED));
     let (height, cursor) = (usize::from(tree.height), model.cursor());
     let first = first_row(moment.waits.len(), cursor, height);
-    let shown = moment.waits.iter().enumerate().skip(first).take(height);
-    let lines: Vec<Line<'static>> = shown
-        .map(|(index, wait)| {
-            let marked = wait.pid.and_then(|pid| moment.session(pid)).is_some_and(|it| model.is_marked(it));
-            let mark = if marked { "*" } else { " " };
-            let letter = if wait.wait.is_some() { "W" } else { "B" };
-            let branch = if wait.depth == 0 { String::new() } else { format!("{}└ ", "  ".repeat(wait.depth - 1)) };
-            let waits = wait.wait.as_ref().map_or_else(String::new, |text| format!(" — {text}"));
-            let text = fit(&format!("{mark}{letter} {branch}{}{waits}", wait.name), area.width.into(), false);
-            let tone = if wait.depth == 0 { Tone::Warning } else { Tone::Plain };
-            let style = palette.style(tone);
-            let style = if index == cursor { style.patch(palette.style(Tone::Selected)) } else { style };
-            Line::from(Span::styled(text, style))
-        })
-        .collect();
-    frame.render_widget(Paragraph::new(lines), tree);
+    let width = area.width.into();
+    for ((index, wait), place) in moment.waits.iter().enumerate().skip(first).zip(tree.rows()) {
+        let marked = wait.pid.and_then(|pid| moment.session(pid)).is_some_and(|it| model.is_marked(it));
+        let mark = if marked { "*" } else { " " };
+        let letter = if wait.wait.is_some() { "W" } else { "B" };
+        let branch = if wait.depth == 0 { String::new() } else { format!("{}└ ", "  ".repeat(wait.depth - 1)) };
+        let waits = wait.wait.as_ref().map_or_else(String::new, |text| format!(" — {text}"));
+        let text = format!("{mark}{letter} {branch}{}{waits}", wait.name);
+        let tone = if wait.depth == 0 { Tone::Warning } else { Tone::Plain };
+        let buffer = frame.buffer_mut();
+        buffer.set_stringn(place.x, place.y, fit(&text, width), width, palette.style(tone));
+        if index == cursor {
+            buffer.set_style(place, palette.style(Tone::Selected));
+        }
+    }
     let Some(wait) = moment.waits.get(cursor) else { return };
     let text = wait.wait.as_ref().map_or_else(|| wait.name.clone(), |text| format!("{} — {text}", wait.name));
     let mut lines = vec![Line::raw("")];

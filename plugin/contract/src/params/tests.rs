@@ -106,3 +106,15 @@ fn a_secret_is_refused_without_being_echoed() {
 fn a_bad_network_is_refused() {
     assert!(fault(r#"{"options":{"exclude":{"networks":["10.0.0.0/99"]}}}"#).message.contains("10.0.0.0/99"));
 }
+
+#[test]
+fn selected_sessions_are_read_by_pid_and_start_and_bounded() {
+    let request = r#"{"options":{"only":[{"pid":7,"backendStart":1795416000000000},{"pid":7,"backendStart":1}]}}"#;
+    let only = Request::from_json(request).and_then(|it| it.options.validate()).expect("valid").only.expect("a list");
+    let key = |backend_start| SessionKey { pid: 7, backend_start };
+    assert_eq!(only.into_iter().collect::<Vec<_>>(), [key(1), key(1_795_416_000_000_000)]);
+    assert!(fault(r#"{"options":{"only":[7]}}"#).message.contains("options.only[0]: invalid type"));
+    let keys: Vec<_> = (0..1_001).map(|pid| SessionKey { pid, backend_start: 1 }).collect();
+    let refused = RawOptions { only: Some(keys), ..RawOptions::default() }.validate().expect_err("too many");
+    assert_eq!(refused.message, "options.only has 1001 sessions: it must have at most 1000");
+}

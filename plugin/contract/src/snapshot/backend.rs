@@ -160,11 +160,12 @@ impl Backend {
 
 /// A backend's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SessionKey {
     /// Process id.
     pub pid: i32,
-    /// `backend_start`, microseconds.
+    /// `backend_start`, microseconds since 1970.
     pub backend_start: i64,
 }
 

@@ -26,6 +26,7 @@ from .caps import Account, Caps, KillCounter, counts
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.2
 _OWN_ROWS = 100_000
+_NOT_SELECTED = Outcome("denied", "it is not among the sessions that the request selects: options.only")
 
 
 class Delivery:
@@ -56,11 +57,21 @@ class Delivery:
             outcomes = [Outcome("denied", refusal)] * len(orders)
             self._record(orders, outcomes)
             return outcomes
+        others = [order for order in orders if not self._is_selected(order)]
+        self._record(others, [_NOT_SELECTED] * len(others))
+        delivered = iter(self._deliver([order for order in orders if self._is_selected(order)], kill_counter))
+        return [next(delivered) if self._is_selected(order) else _NOT_SELECTED for order in orders]
+
+    def _is_selected(self, order: Order) -> bool:
+        only = self._intent.only
+        return only is None or (order.pid, order.backend_start) in only
+
+    def _deliver(self, orders: Sequence[Order], kill_counter: KillCounter) -> list[Outcome]:
         account = self._account(kill_counter)
         if self._dry_run:
             # A dry run counts like a real one, but on copies.
             account, kill_counter = replace(account), KillCounter(spent=kill_counter.spent)
-        outcomes = []
+        outcomes: list[Outcome] = []
         while len(outcomes) < len(orders):
             rest = orders[len(outcomes) :]
             done = self._next(rest, account, kill_counter)
