@@ -9,7 +9,7 @@ use super::admit;
 const BY_TEXT: &[(&str, &str)] = &[
     ("activity", "the keyword `collate` is not admitted: a name is put in double quotes"),
     ("locks", "the operator `<<` is not admitted"),
-    ("temp-objects", "more than 5 relations are not admitted"),
+    ("temp-objects", "the keyword `over` is not admitted: a name is put in double quotes"),
     ("counters", "a cast of a computed text to a time is not admitted: write a literal or a column"),
     ("statement-counts", "a dollar sign that is not a parameter's is not admitted"),
     ("statements", "a dollar sign that is not a parameter's is not admitted"),
