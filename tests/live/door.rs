@@ -114,6 +114,9 @@ async fn an_error_is_one_sentence_that_names_what_to_set() -> Result<()> {
     Ok(())
 }
 
+/// The error of a connection that was reset before the answer was read.
+const UNSENT: &str = "the request could not be sent";
+
 #[tokio::test]
 async fn trouble_of_the_api_is_an_error_and_its_words_do_not_repeat_the_token() -> Result<()> {
     let (door, api) = (Door::compile().await?, ManagementApi::start().await?);
@@ -126,10 +129,18 @@ async fn trouble_of_the_api_is_an_error_and_its_words_do_not_repeat_the_token() 
         (Reply::new(200, " ".repeat(9 << 20)), ["more than 8 MiB", "127.0.0.1"]),
         (Reply::new(200, "[]").after(Duration::from_secs(60)), ["no answer within 15 s", "127.0.0.1"]),
     ] {
-        // Twice, in case it is asked again.
-        api.next(reply.clone());
-        api.next(reply);
-        let error = result(&door.full_analysis(REFERENCE, &environment).await?, "err")?;
+        let mut error = UNSENT.to_owned();
+        // A server that answers early may reset the connection, on which the answer is lost.
+        for _ in 0..5 {
+            if !error.contains(UNSENT) {
+                break;
+            }
+            // Twice, in case it is asked again.
+            api.clear_replies();
+            api.next(reply.clone());
+            api.next(reply.clone());
+            error = result(&door.full_analysis(REFERENCE, &environment).await?, "err")?;
+        }
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
         api.clear_replies();
     }

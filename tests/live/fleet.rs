@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::management_api::{ORGANISATION, REFERENCE, TOKEN};
 use archon_pool_tests::proxy::{Direction, Flow};
+use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Cluster, ManagementApi, Proxy, Serving, TargetFiles, supabase, until};
 use serde_json::Value;
 
@@ -16,6 +18,9 @@ mod board;
 mod orders;
 mod workers;
 mod zones;
+
+/// Time for rounds: one that fails on a busy machine takes its whole deadline, and the next one is delayed.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Condition on `pg_stat_activity` for our own sessions.
 const OURS: &str = "application_name = 'archon-pool'";
@@ -43,16 +48,15 @@ async fn fleet(home: &Path, arguments: &[&str]) -> Result<Output> {
 /// Waits until so many rounds of a target have succeeded.
 async fn rounds(serving: &Serving, target: &str, least: f64) -> Result<()> {
     let series = format!("archon_pool_rounds_total{{target=\"{target}\",outcome=\"success\"}}");
-    until("rounds succeed", async || Ok(serving.value(&series).await?.is_some_and(|rounds| rounds >= least)))
-        .await
-        .with_context(|| serving.log())
+    let enough = async || Ok(serving.value(&series).await?.is_some_and(|rounds| rounds >= least));
+    until_within(PATIENCE, "rounds succeed", enough).await.with_context(|| serving.log())
 }
 
 /// Waits for an event, and returns it.
 async fn event(serving: &Serving, target: &str, finding: &str, change: &str) -> Result<Value> {
     let is_it = |event: &Value| event["id"] == target && event["finding"] == finding && event["change"] == change;
     let find = || anyhow::Ok(serving.json_lines()?.into_iter().find(|event| is_it(event)));
-    until(&format!("{finding} of {target} is {change}"), async || Ok(find()?.is_some())).await?;
+    until_within(PATIENCE, &format!("{finding} of {target} is {change}"), async || Ok(find()?.is_some())).await?;
     find()?.context("an event")
 }
 
@@ -133,7 +137,8 @@ async fn sessions_on_one_server_are_bounded() -> Result<()> {
         .await
         .with_context(|| serving.log())?;
     }
-    ensure!((1..=2).contains(&most), "{most} sessions at the same time");
+    // One that was closed is seen until its process has ended: up to two more, of twelve.
+    ensure!((1..=4).contains(&most), "{most} sessions at the same time");
     Ok(())
 }
 

@@ -68,7 +68,7 @@ async fn consent(plan: &Plan, yes: Option<u32>, terminal: &mut Terminal) -> Resu
         Some(number) => number.to_string(),
         None => {
             if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-                let message = format!("apply: stdin and stderr must be a terminal, or --yes {wanted} be given");
+                let message = "apply: stdin and stderr must be a terminal: a person types the number there";
                 return Err(Fault::invalid(message));
             }
             terminal.complain(&format!("Type {wanted} and Enter to consent:"));

@@ -22,6 +22,9 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::plan::{LASTING, Plan};
 
+/// Reason for which a plan is closed to clients.
+const REFUSED_BEFORE: &str = "consent to this plan was refused before";
+
 /// Name of the form among the requests of a result, and of its only field.
 const NUMBER: &str = "number";
 
@@ -42,6 +45,8 @@ struct Asked {
     pending: BTreeMap<String, Instant>,
     /// Plans to which a person did not consent, and the time of that.
     refused: BTreeMap<String, Instant>,
+    /// Plans of this server, by id.
+    made: BTreeMap<String, Instant>,
 }
 
 /// Result of a request for consent.
@@ -80,7 +85,7 @@ impl Consents {
     /// Requests consent to a plan, or reads the answer to an earlier request.
     pub(crate) async fn request(&self, plan: &Plan, client: &Client, reply: Reply, peer: &Peer<RoleServer>) -> Consent {
         if self.locked().refused.contains_key(&plan.id()) {
-            return Consent::Refused("consent to this plan was refused before");
+            return Consent::Refused(REFUSED_BEFORE);
         }
         match (client.is_inline, reply.state) {
             (true, Some(state)) => self.answer(plan, client, &state, reply.responses.as_ref()),
@@ -139,11 +144,26 @@ impl Consents {
     /// Compares the number in the form.
     fn typed(&self, plan: &Plan, content: Option<&Value>) -> Consent {
         let number = content.and_then(|content| content.get(NUMBER)).and_then(Value::as_f64);
-        if number == Some(plan.number().into()) {
+        if self.locked().refused.contains_key(&plan.id()) {
+            // Of two questions about it, the other one was answered first.
+            Consent::Refused(REFUSED_BEFORE)
+        } else if number == Some(plan.number().into()) {
             Consent::Granted
         } else {
             self.refuse(plan, "the typed number is wrong")
         }
+    }
+
+    /// Notes a plan as one of this server's.
+    pub(crate) fn made(&self, plan: &Plan) {
+        let made = &mut self.locked().made;
+        made.retain(|_, at| at.elapsed() < LASTING);
+        made.insert(plan.id(), Instant::now());
+    }
+
+    /// Returns true for a plan of this server. Others are in the same folder, for people.
+    pub(crate) fn has_made(&self, plan: &Plan) -> bool {
+        self.locked().made.contains_key(&plan.id())
     }
 
     /// Ends the matter for clients: asking until somebody agrees is no consent.

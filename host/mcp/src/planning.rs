@@ -43,6 +43,7 @@ impl Shared {
                     change,
                 };
                 self.settings.plans.keep(&plan)?;
+                self.consents.made(&plan);
                 Some(plan)
             }
         };
@@ -69,6 +70,10 @@ impl Shared {
         peer: &Peer<RoleServer>,
     ) -> Result<CallToolResponse, Fault> {
         let plan = self.settings.plans.read(request.arguments.required(PLAN_ID)?)?;
+        if !self.consents.has_made(&plan) {
+            // Its options and its credential are another operator's.
+            return Ok(not_approved(&plan, "another server made this plan").into());
+        }
         // The state of a question has a time of its own.
         if reply.state.is_none() && !plan.is_within(FRESH) {
             let seconds = FRESH.as_secs();

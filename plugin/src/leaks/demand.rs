@@ -10,6 +10,9 @@ const LOOKS: usize = 3;
 /// Divisible by each number of looks: a mean times this is a whole number.
 const SCALE: u32 = 6;
 
+/// Demand on a group whose sessions were those of others: no later one is as high.
+pub const UNKNOWN: u32 = u32::MAX;
+
 /// Numbers of sessions that were used before each of the latest looks, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -21,16 +24,6 @@ impl Demand {
         let oldest = (self.0.len() + 1).saturating_sub(LOOKS);
         self.0.drain(..oldest);
         self.0.push(used);
-    }
-
-    /// Adds up those of groups that are one now.
-    pub fn with(self, other: &Self) -> Self {
-        let (mut longer, shorter) =
-            if self.0.len() < other.0.len() { (other.0.clone(), &self.0) } else { (self.0, &other.0) };
-        for (used, other) in longer.iter_mut().rev().zip(shorter.iter().rev()) {
-            *used = used.saturating_add(*other);
-        }
-        Self(longer)
     }
 
     /// Returns true if nothing is known.
@@ -45,9 +38,14 @@ impl Demand {
         sum.saturating_mul(SCALE) / looks
     }
 
+    /// Mean number of sessions.
+    pub fn mean(&self) -> f64 {
+        f64::from(self.scaled_mean()) / f64::from(SCALE)
+    }
+
     /// Number of sessions by which it is higher than an earlier one.
     pub fn higher_than(&self, earlier: u32) -> f64 {
-        (f64::from(self.scaled_mean()) - f64::from(earlier)) / f64::from(SCALE)
+        self.mean() - f64::from(earlier) / f64::from(SCALE)
     }
 }
 
@@ -67,8 +65,9 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_become_one_are_added_from_the_latest_look_on() {
-        let sum = Demand(vec![1, 2]).with(&Demand(vec![10, 20, 30]));
-        assert_eq!(sum, Demand(vec![10, 21, 32]));
+    fn an_unknown_demand_was_higher_than_any() {
+        let mut demand = Demand::default();
+        demand.add(1_000_000);
+        assert!(demand.higher_than(UNKNOWN) < -1.0);
     }
 }

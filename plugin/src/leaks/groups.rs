@@ -27,7 +27,7 @@ use super::use_time;
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
 /// Sessions that are remembered one by one.
-const OBSERVED_SESSIONS: usize = 1_000;
+const OBSERVED_SESSIONS: usize = 900;
 /// Sessions that were opened within this part of `idleTimeoutMs` of each other count as one occasion: with a threshold
 /// of 10 s, requests at intervals of a second are different occasions.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::micros;
 use crate::numbers::number;
 
-use super::demand::Demand;
+use super::demand::{self, Demand};
 use super::observed_session::{Change, ObservedSession};
 use super::opening_order::{Before, free_while_later_ones_were_used};
 use super::statements::{LastStatement, Statements};
@@ -124,10 +124,15 @@ impl SessionHistory {
             Change::New => session.idle_ms.is_none_or(|idle_ms| idle_ms <= quick_ms),
             Change::Used | Change::Returned(_) => true,
         };
+        let was_elsewhere = next.demand.is_empty();
         next.demand.add(number(sessions.iter().zip(&changes).filter(|pair| was_used(*pair)).count()));
-        let demand = next.demand.scaled_mean();
-        for (session, _) in sessions.iter_mut().zip(&changes).filter(|(_, change)| **change != Change::Rested) {
-            session.demand = demand;
+        let now_used = next.demand.scaled_mean();
+        for (session, change) in sessions.iter_mut().zip(&changes) {
+            match change {
+                Change::Rested if was_elsewhere => session.demand = demand::UNKNOWN,
+                Change::Rested => {}
+                _ => session.demand = now_used,
+            }
         }
         let Some(continued) = continued else {
             return Self { sessions: Some(sessions), ..next };
@@ -170,7 +175,8 @@ impl SessionHistory {
         sum(&mut self.cleaned, other.cleaned);
         sum(&mut self.uncleaned, other.uncleaned);
         let most = |own: &mut u64, its: u64| *own = (*own).max(its);
-        self.demand = std::mem::take(&mut self.demand).with(&other.demand);
+        // That of groups that were apart is none of theirs together.
+        self.demand = Demand::default();
         most(&mut self.oldest_closed_ms, other.oldest_closed_ms);
         most(&mut self.longest_idle_closed_ms, other.longest_idle_closed_ms);
         most(&mut self.longest_return_ms, other.longest_return_ms);

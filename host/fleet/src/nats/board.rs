@@ -263,11 +263,18 @@ impl Board for NatsBoard {
                 }
                 AckKind::Ack
             }
+            // Its first worker may be dead, and only the lease be left.
+            Outcome::Taken if is_repeated(&message) => AckKind::Nak(Some(later(&message))),
             Outcome::Taken => AckKind::Ack,
             Outcome::Postponed => AckKind::Nak(Some(later(&message))),
         };
         acknowledge(&message, kind).await
     }
+}
+
+/// Returns true if a job was handed out before.
+fn is_repeated(message: &Message) -> bool {
+    message.info().is_ok_and(|info| info.delivered > 1)
 }
 
 /// Returns the time after which a job that had no place is handed out again. It grows, and differs from job to job: with

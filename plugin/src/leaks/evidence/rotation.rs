@@ -21,6 +21,7 @@ pub(crate) const OUT_OF_ROTATION: Rule = Rule {
     weight: 9.0,
     explanation: "others that had rested for longer, and for less, were used again: a pool that has it would have used it",
 };
+/// Reported only: the sessions of workers that ended look the same.
 pub(crate) const USED_NO_MORE: Rule =
     Rule { id: "used-no-more", weight: 0.0, explanation: "it was used regularly, and its group goes on without it" };
 pub(crate) const ONE_BY_ONE: Rule = Rule {
