@@ -154,11 +154,11 @@ impl SessionHistory {
     }
 
     /// Adds up the events of groups whose sessions are now in one; none if there is no group.
-    pub fn sum<'h>(histories: impl Iterator<Item = &'h Self>) -> Option<Self> {
-        histories.fold(None, |sum, history| {
-            let sum = sum.unwrap_or_else(|| Self { since: history.since, ..Self::default() });
-            Some(sum.with(history))
-        })
+    pub fn sum<'h>(mut histories: impl Iterator<Item = &'h Self>) -> Option<Self> {
+        let first = histories.next()?;
+        let mut only = Self { since: first.since, ..Self::default() }.with(first);
+        only.demand.clone_from(&first.demand);
+        Some(histories.fold(only, Self::with))
     }
 
     fn with(mut self, other: &Self) -> Self {

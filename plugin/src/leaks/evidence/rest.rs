@@ -22,11 +22,6 @@ const SURELY_LAST_IN: f64 = 3.0;
 /// Demand that fell by so many sessions is another one.
 const ANOTHER_DEMAND: f64 = 1.0;
 
-/// Part of the sessions in rotation that are used between two looks, below which demand is not measured, and from which
-/// on it is.
-const HARDLY_SEEN: f64 = 0.3;
-const SURELY_SEEN: f64 = 0.7;
-
 /// A rest, and doubts about its meaning.
 pub(super) struct Rest {
     pub(super) idle_ms: u64,
@@ -81,9 +76,6 @@ fn passed_over_in_turn(observed: &ObservedSession, idle_ms: u64, group: &Group<'
 }
 
 /// Degree to which its group does as much as when the session was last used, 0–1: a pool with less to do needs fewer.
-/// Where sessions are rarely used between two looks, the end of one worker does not show.
 fn has_demand(observed: &ObservedSession, group: &Group<'_>) -> f64 {
-    let demand = &group.history.demand;
-    let shows = (demand.mean() / group.in_rotation.max(1) as f64 - HARDLY_SEEN) / (SURELY_SEEN - HARDLY_SEEN);
-    (2.0 * (ANOTHER_DEMAND + demand.higher_than(observed.demand))).clamp(0.0, 1.0) * shows.clamp(0.0, 1.0)
+    (2.0 * (ANOTHER_DEMAND + group.history.demand.higher_than(observed.demand))).clamp(0.0, 1.0)
 }
