@@ -38,14 +38,9 @@ impl Demand {
         sum.saturating_mul(SCALE) / looks
     }
 
-    /// Mean number of sessions.
-    pub fn mean(&self) -> f64 {
-        f64::from(self.scaled_mean()) / f64::from(SCALE)
-    }
-
     /// Number of sessions by which it is higher than an earlier one.
     pub fn higher_than(&self, earlier: u32) -> f64 {
-        self.mean() - f64::from(earlier) / f64::from(SCALE)
+        (f64::from(self.scaled_mean()) - f64::from(earlier)) / f64::from(SCALE)
     }
 }
 
