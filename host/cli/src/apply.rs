@@ -37,7 +37,7 @@ pub(crate) async fn apply(global: &Global, flags: &Approved, terminal: &mut Term
     if let Some(credential) = plan.credential.as_ref().or(global.credential.as_ref()) {
         input["credential"] = credential.as_str().into();
     }
-    // From here on nobody else applies it.
+    // No other process can apply it from here on.
     folder.take(&plan)?;
     let host = applying(app.host(), &plan).author(&format!("apply:{}", plan.author));
     let answer = app.ask_with(host, input).await;
@@ -52,7 +52,7 @@ pub(crate) async fn apply(global: &Global, flags: &Approved, terminal: &mut Term
         return Err(Fault::new(kind::UNEXPECTED_ANSWER, "the answer is not a report of the contract").into());
     };
     if let Change::End { sessions, .. } = &plan.change {
-        // The component plans anew; what the plan does not have was refused.
+        // Another component may not heed `only`: the host has refused its orders for others.
         let is_planned = |pid: i32| sessions.iter().any(|session| session.pid == pid);
         report.actions.iter_mut().for_each(|action| action.targets.retain(|target| is_planned(target.pid)));
     }
@@ -68,7 +68,7 @@ async fn consent(plan: &Plan, yes: Option<u32>, terminal: &mut Terminal) -> Resu
         Some(number) => number.to_string(),
         None => {
             if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-                let message = "apply: stdin and stderr must be a terminal: a person types the number there";
+                let message = format!("apply: stdin and stderr must be a terminal, or --yes {wanted} be given");
                 return Err(Fault::invalid(message));
             }
             terminal.complain(&format!("Type {wanted} and Enter to consent:"));

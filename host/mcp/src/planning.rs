@@ -70,8 +70,8 @@ impl Shared {
         peer: &Peer<RoleServer>,
     ) -> Result<CallToolResponse, Fault> {
         let plan = self.settings.plans.read(request.arguments.required(PLAN_ID)?)?;
-        if !self.consents.has_made(&plan) {
-            // Its options and its credential are another operator's.
+        // Options and credential of another server's plan are another operator's. A state shows that this one asked.
+        if reply.state.is_none() && !self.consents.has_made(&plan) {
             return Ok(not_approved(&plan, "another server made this plan").into());
         }
         // The state of a question has a time of its own.
@@ -97,7 +97,7 @@ impl Shared {
         let changed: u32 =
             called.report.actions.iter().filter(|it| it.executed).map(|it| it.connections_affected).sum();
         let outcomes = called.report.actions.iter().flat_map(|action| &action.targets).filter(|target| {
-            // The component plans anew; what the plan does not have was refused.
+            // Another component may not heed `only`: the host has refused its orders for others.
             let Change::End { sessions, .. } = &plan.change else { return false };
             sessions.iter().any(|session| session.pid == target.pid)
         });

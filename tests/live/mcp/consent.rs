@@ -146,6 +146,21 @@ async fn a_state_that_is_forged_replayed_or_of_another_plan_or_client_ends_nobod
     scene.lives(&leak).await
 }
 
+/// The plans of all servers are in one folder, and those of a server with other options could be applied.
+#[tokio::test]
+async fn a_plan_of_another_server_is_not_applied() -> Result<()> {
+    let scene = Scene::new().await?;
+    let leak = scene.leak().await?;
+    for era in [Era::Inline, Era::Handshake] {
+        let planner = scene.trusted(era, Person::Types).await?;
+        let id = scene.plan(&planner).await?;
+        let stranger = scene.trusted(era, Person::Types).await?;
+        let answer = stranger.call("apply_plan", json!({"planId": id})).await?;
+        ensure_refused(&answer, &id, "another server")?;
+    }
+    scene.lives(&leak).await
+}
+
 #[tokio::test]
 async fn a_state_is_used_once() -> Result<()> {
     let scene = Scene::new().await?;
