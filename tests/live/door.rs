@@ -61,7 +61,7 @@ fn the_component_imports_wasi_and_exports_one_function() -> Result<()> {
     let DecodedWasm::Component(resolve, world) = decode(DOOR)? else { anyhow::bail!("it is no component") };
     let world = &resolve.worlds[world];
     for import in world.imports.keys().map(|key| resolve.name_world_key(key)) {
-        // What any host of WASI with HTTP has: no files, sockets or output.
+        // Imports that any host of WASI with HTTP has: no files, sockets or output.
         let known = ["wasi:http/", "wasi:io/", "wasi:clocks/", "wasi:cli/environment@"];
         assert!(known.iter().any(|prefix| import.starts_with(prefix)), "{import}");
     }

@@ -1,7 +1,7 @@
 //! Demand on a group: the number of its sessions that were used between two looks.
 //!
-//! Where it is as high as before a session began to rest, another one does the work of that session. Where it has
-//! fallen by as much, the session may just not be needed.
+//! If it is as high as before a session began to rest, another one does the work of that session; if it has fallen by as
+//! much, the session may just not be needed.
 
 use serde::{Deserialize, Serialize};
 

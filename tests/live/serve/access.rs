@@ -1,25 +1,42 @@
 //! Tokens and certificates of clients.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::target_files::write;
-use archon_pool_tests::{Serving, http, until};
+use archon_pool_tests::{Cluster, Serving, http, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
 
 use super::pages::Stream;
 use crate::actions::{OPERATOR, cluster};
 
 const TOKEN: &str = "b5ac6f1e3d9f4c0d8a7e";
 
+/// A server that requires [`TOKEN`].
+struct Guarded {
+    serving: Serving,
+    /// File of the token.
+    token: PathBuf,
+    _folder: TempDir,
+    _cluster: Cluster,
+}
+
+impl Guarded {
+    async fn start() -> Result<Self> {
+        let (cluster, folder) = (cluster().await?, tempfile::tempdir()?);
+        let token = folder.path().join("token");
+        write(&token, &format!("{TOKEN}\n"), 0o600)?;
+        let path = token.display().to_string();
+        let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &["--token-file", &path]).await?;
+        Ok(Self { serving, token, _folder: folder, _cluster: cluster })
+    }
+}
+
 #[tokio::test]
 async fn only_a_client_with_the_token_gets_an_answer() -> Result<()> {
-    let cluster = cluster().await?;
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("token");
-    write(&file, &format!("{TOKEN}\n"), 0o600)?;
-    let path = file.display().to_string();
-    let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &["--token-file", &path]).await?;
+    let Guarded { serving, token: file, _folder, _cluster } = Guarded::start().await?;
     let status = async |path: &str, header: &str| anyhow::Ok(http::get(serving.port(), path, &[header]).await?.status);
     for path in ["/metrics", "/", "/t/default", "/t/default/events", "/events", "/live.js"] {
         ensure!(status(path, "X-None: x").await? == 401, "{path}");
@@ -40,12 +57,7 @@ async fn only_a_client_with_the_token_gets_an_answer() -> Result<()> {
 
 #[tokio::test]
 async fn a_stream_ends_with_its_token() -> Result<()> {
-    let cluster = cluster().await?;
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("token");
-    write(&file, TOKEN, 0o600)?;
-    let path = file.display().to_string();
-    let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &["--token-file", &path]).await?;
+    let Guarded { serving, token: file, _folder, _cluster } = Guarded::start().await?;
     let right = format!("Authorization: Bearer {TOKEN}");
     let mut streams = Vec::new();
     for path in ["/events", "/t/default/events"] {
@@ -70,12 +82,7 @@ async fn a_stream_ends_with_its_token() -> Result<()> {
 
 #[tokio::test]
 async fn a_token_counts_under_any_host_name_and_only_as_a_header_that_no_browser_adds() -> Result<()> {
-    let cluster = cluster().await?;
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("token");
-    write(&file, TOKEN, 0o600)?;
-    let path = file.display().to_string();
-    let serving = Serving::of(&cluster.url(OPERATOR, "postgres"), &["--token-file", &path]).await?;
+    let Guarded { serving, _folder, _cluster, .. } = Guarded::start().await?;
     let ask = async |path: &str, header: &str| {
         let request = format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\n{header}\r\nConnection: close\r\n\r\n");
         raw(serving.port(), &request).await

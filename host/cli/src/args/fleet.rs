@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::access::AccessFlags;
 use crate::options::OptionFlags;
 
-/// What to do with a fleet.
+/// Subcommands of `fleet`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Fleet {
     /// Watch all targets from this process, and print events as JSON lines
@@ -211,7 +211,7 @@ pub(crate) struct Working {
     pub(crate) engine: EngineFlags,
 }
 
-/// What to do with the targets of a fleet.
+/// Subcommands of `fleet targets`.
 #[cfg(feature = "nats")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Targeting {
@@ -243,7 +243,7 @@ pub(crate) enum Targeting {
     },
 }
 
-/// What to plan.
+/// Subcommands of `fleet plan`.
 #[cfg(feature = "nats")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plans {
@@ -287,7 +287,7 @@ pub(crate) struct Applying {
     pub(crate) engine: EngineFlags,
 }
 
-/// What to do with the kills of a fleet.
+/// Subcommands of `fleet kills`.
 #[cfg(feature = "nats")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Killings {

@@ -92,7 +92,7 @@ pub(super) async fn apply(global: &Global, flags: &Applying, terminal: &mut Term
     let worker = format!("apply {}", &flags.digest.get(..16).unwrap_or(&flags.digest));
     let ledger = Ledger::open(&engine, &worker, HOUR).await.map_err(Fault::from)?;
     let progress = Progress::start(terminal, "fleet apply");
-    // What the plan recorded for each target is the cap; the policy's is not raised by it.
+    // The cap recorded for each target counts; that of the policy is not raised by it.
     let policy = permissions::policy(&Map::new(), true);
     let (host, _) = open(global, flags.supabase, policy, terminal)?.into_host();
     let host = host.budget(move |reservation| {

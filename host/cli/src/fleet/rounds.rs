@@ -22,7 +22,7 @@ use crate::serve::{of_rounds, pages, remarks};
 use crate::tape::TapeFlags;
 use crate::terminal::Terminal;
 
-/// What makes rounds, before it starts. All that can be wrong was found.
+/// Parts that make rounds, checked and not started yet.
 pub(super) struct Rounds {
     pub(super) host: Host,
     plugin: Arc<Plugin>,

@@ -142,7 +142,7 @@ impl NatsBoard {
         };
         self.publish(&[event]).await?;
         self.engine.pause(id, Some(&format!("poison: {evidence}"))).await?;
-        // When it is resumed, it starts anew.
+        // A resumed target starts anew.
         health::end(&self.health, id).await
     }
 

@@ -86,7 +86,7 @@ impl Engine {
 
     /// Sends what was not sent yet.
     pub async fn flush(&self) {
-        // What could not be sent is sent again by whoever finds it missing.
+        // A message that could not be sent is sent again once it is found missing.
         let _ = self.client.flush().await;
     }
 }

@@ -74,7 +74,7 @@ impl Layout {
             max_messages_per_subject: -1,
             ..Config::default()
         };
-        // What the engine itself would create for a bucket, and settings that its client's buckets do not have.
+        // The engine's own settings of a bucket, and those that its client's buckets do not have.
         let bucket = |name: &str| Config {
             max_messages_per_subject: 1,
             discard: DiscardPolicy::New,
